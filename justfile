@@ -1,0 +1,45 @@
+# Everything runs from .venv, activated or not. `.ci/setup` makes it.
+
+bin := ".venv/bin"
+
+# Test processes at a time; `just workers=0 test` runs all in one.
+workers := "2"
+
+# list the recipes
+default:
+    @{{ bin }}/just --list --unsorted
+
+# make .venv with everything needed, Consul included
+setup:
+    .ci/setup
+
+# watch an origin at work on local servers; Ctrl-C ends it
+demo *ARGS:
+    {{ bin }}/vsync-sm demo {{ ARGS }}
+
+# the whole loop before a commit: format, lint, types, imports, tests
+check: lint test
+
+# put code into its format, and mend what can be mended by machine
+fmt:
+    {{ bin }}/ruff check --fix-only --quiet .
+    {{ bin }}/ruff format .
+
+# what needs no server: format, lint, types, import rules
+lint:
+    {{ bin }}/ruff format --check .
+    {{ bin }}/ruff check .
+    {{ bin }}/mypy
+    {{ bin }}/lint-imports
+
+# the tests, on real servers; ARGS are pytest's
+test *ARGS:
+    {{ bin }}/pytest -n {{ workers }} {{ ARGS }}
+
+# accept what the snapshot tests see now (`just test --snapshot-update` also deletes unused ones)
+snapshots *ARGS:
+    {{ bin }}/pytest -m syrupy_snapshot --snapshot-update {{ ARGS }}
+
+# draw the machine's picture for the docs anew from its table
+diagram:
+    {{ bin }}/python -m tests.diagram

@@ -1,0 +1,163 @@
+"""The real servers, once a test process, and what a test gets of them for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.snapshots import JsonLinesSnapshot, TextSnapshot, runs_in_part
+from tests.support import ConsulKv, VaultApi, heal, unique
+from tests.workshop import Workshop
+from vsync_sm.local import (
+    BaoServer,
+    ConsulServer,
+    LocalServer,
+    LocalServerError,
+    find_bao,
+    find_consul,
+    start_bao,
+    start_consul,
+)
+
+_shared: list[LocalServer] = []
+
+Server = TypeVar("Server", bound=LocalServer)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Ends the run at once where a server is missing: these tests are never skipped."""
+    try:
+        find_bao()
+        find_consul()
+    except LocalServerError as missing:
+        raise pytest.UsageError(str(missing)) from missing
+    if runs_in_part(config):
+        config.option.disable_unused_snapshots = True
+
+
+@pytest.fixture(autouse=True)
+def _healed() -> Iterator[None]:
+    """No test hands a frozen or dead shared server to the next one."""
+    yield
+    for server in _shared:
+        heal(server)
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
+    """An OpenBao that all tests of this process share; each works in mounts of its own."""
+    with start_bao(tmp_path_factory.mktemp("bao")) as server:
+        _shared.append(server)
+        yield server
+        _shared.remove(server)
+
+
+@pytest.fixture(scope="session")
+def consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
+    """A Consul without ACLs that all tests of this process share, each under its sync path."""
+    with start_consul(tmp_path_factory.mktemp("consul")) as server:
+        _shared.append(server)
+        yield server
+        _shared.remove(server)
+
+
+@pytest.fixture(scope="session")
+def consul_acl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
+    """A shared Consul that denies everything without a token; `token` may do everything."""
+    with start_consul(tmp_path_factory.mktemp("consul-acl"), acl=True) as server:
+        _shared.append(server)
+        yield server
+        _shared.remove(server)
+
+
+@pytest.fixture
+def own_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., BaoServer]]:
+    """Starts an OpenBao for one test (`persistent`, `audit`): to seal, stop, kill or look into."""
+    yield from _own(lambda **how: start_bao(tmp_path_factory.mktemp("own-bao"), **how))
+
+
+@pytest.fixture
+def own_consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ConsulServer]]:
+    """Starts a Consul for one test (`persistent`, `acl`, `dc`)."""
+    yield from _own(lambda **how: start_consul(tmp_path_factory.mktemp("own-consul"), **how))
+
+
+def _own(start: Callable[..., Server]) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def make(**how: Any) -> Server:
+        server = start(**how)
+        started.append(server)
+        return server
+
+    yield make
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def vault_api(bao: BaoServer) -> VaultApi:
+    """What a user and an administrator of the shared OpenBao do."""
+    return VaultApi(bao)
+
+
+@pytest.fixture
+def consul_kv(consul: ConsulServer) -> ConsulKv:
+    """What an administrator of the shared Consul sees and does."""
+    return ConsulKv(consul)
+
+
+@pytest.fixture
+def make_mount(vault_api: VaultApi) -> Iterator[Callable[..., str]]:
+    """Makes KV mounts (`version`, 2 unless told) that are removed after the test."""
+    made: list[str] = []
+
+    def make(word: str = "kv", *, version: int = 2) -> str:
+        path = f"{unique(word)}/"
+        vault_api.make_mount(path, version=version)
+        made.append(path)
+        return path
+
+    yield make
+    heal(vault_api.server)
+    for path in made:
+        vault_api.remove_mount(path)
+
+
+@pytest.fixture
+def mount(make_mount: Callable[..., str]) -> str:
+    """A KV v2 mount of the test's own, such as `kv-1a2b3c4d/`."""
+    return make_mount()
+
+
+@pytest.fixture
+def sync_path(consul_kv: ConsulKv) -> Iterator[str]:
+    """A sync path of the test's own in the shared Consul, such as `vsync-1a2b3c4d/`."""
+    path = f"{unique('vsync')}/"
+    yield path
+    heal(consul_kv.server)
+    consul_kv.delete_tree(path)
+
+
+@pytest.fixture
+def text_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Compares a text with `snapshots/<test file>/<test>.txt`."""
+    return snapshot.use_extension(TextSnapshot)
+
+
+@pytest.fixture
+def jsonl_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Compares a journal with `snapshots/<test file>/<test>.jsonl`."""
+    return snapshot.use_extension(JsonLinesSnapshot)
+
+
+@pytest.fixture
+def workshop(
+    vault_api: VaultApi, consul_kv: ConsulKv, mount: str, sync_path: str, tmp_path: Path
+) -> Workshop:
+    """An origin with one mount and a sync path of the test's own, on the shared servers."""
+    return Workshop(vault_api, consul_kv, [mount], sync_path, tmp_path)

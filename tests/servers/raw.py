@@ -1,0 +1,107 @@
+"""A server that says exactly these bytes, and keeps the bytes that it heard."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from types import TracebackType
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class RawServer(ThreadingTCPServer):
+    """Answers each request, in order, with the next of `replies`; the last one stands for all.
+
+    An empty reply closes the connection without one, with `closes` each reply is followed by that.
+    `heard` holds the requests as they came, `connections` counts. With `tls`, it speaks TLS.
+    """
+
+    daemon_threads = False
+    allow_reuse_address = True
+
+    def __init__(
+        self, *replies: bytes, tls: ssl.SSLContext | None = None, closes: bool = False
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.heard: list[bytes] = []
+        self.connections = 0
+        self.lock = threading.Lock()
+        self.open: set[socket.socket] = set()
+        self._replies = list(replies) or [OK]
+        self.closes = closes
+        self._tls = tls
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+
+    @property
+    def address(self) -> str:
+        """Its address by number; a certificate for `localhost` needs `address_by_name`."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def address_by_name(self) -> str:
+        """Its address by name."""
+        return self.address.replace("127.0.0.1", "localhost")
+
+    def answer_to(self, request: bytes) -> bytes:
+        """Notes a request; the reply."""
+        with self.lock:
+            self.heard.append(request)
+            return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        link, peer = super().get_request()
+        if self._tls is not None:
+            link = self._tls.wrap_socket(link, server_side=True, do_handshake_on_connect=False)
+        with self.lock:
+            self.connections += 1
+            self.open.add(link)
+        return link, peer
+
+    def handle_error(self, *_: object) -> None:
+        """A client that gave up is what the tests are about."""
+
+    def __enter__(self) -> RawServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+        self._thread.join()
+        with self.lock:
+            for link in self.open:
+                with suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+
+class _Handler(StreamRequestHandler):
+    server: RawServer
+
+    def handle(self) -> None:
+        while head := self._head():
+            length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+            body = self.rfile.read(int(length[1])) if length else b""
+            reply = self.server.answer_to(head + body)
+            self.wfile.write(reply)
+            if not reply or self.server.closes:
+                return
+
+    def _head(self) -> bytes:
+        head = b""
+        while (line := self.rfile.readline()) not in (b"", b"\r\n"):
+            head += line
+        return head and head + b"\r\n"
+
+    def finish(self) -> None:
+        with self.server.lock:
+            self.server.open.discard(self.connection)
+        super().finish()

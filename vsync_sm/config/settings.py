@@ -1,0 +1,219 @@
+"""The settings: one frozen, validated object, its defaults and its limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+from pydantic.alias_generators import to_camel
+
+from vsync_sm.config import values
+from vsync_sm.config.files import read_limited
+
+TOKEN_LIMIT = 65_536
+"""Bytes; whatever is longer is no token file."""
+
+CA_LIMIT = 16_777_216
+"""Bytes; a bundle of all public authorities is a sixtieth of it."""
+
+
+class Bases(BaseModel):
+    """What relative paths, and paths from `~/`, stand on."""
+
+    cwd: Path
+    home: str
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    path = values.text(value)
+    bases = info.context
+    if isinstance(bases, Bases) and path.startswith("~/"):
+        if not bases.home:
+            raise values.Wrong("begins with ~, but HOME is not set", "write the whole path")
+        return Path(bases.home) / path[2:]
+    return bases.cwd / path if isinstance(bases, Bases) else Path(path)
+
+
+def _token_file(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    token_in(path)
+    return path
+
+
+def _ca_file(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    _content(path, CA_LIMIT)
+    return path
+
+
+def _content(path: Path, limit: int) -> bytes:
+    try:
+        return read_limited(path, limit, regular=True)
+    except OSError as error:
+        wrong = f"cannot be read: {error.strerror or type(error).__name__}"
+        raise values.Wrong(wrong, "give the path of a file that this user may read") from None
+
+
+def token_in(path: Path) -> str:
+    """The token that a file holds, without spaces and line ends around it.
+
+    Raises:
+        Wrong: no such file, not readable, or what it holds is no token.
+    """
+    try:
+        token = _content(path, TOKEN_LIMIT).decode("ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not token or not token.isprintable() or " " in token:
+        wrong = "holds no token: it is empty, or has spaces or lines within"
+        raise values.Wrong(wrong, "write the token alone into it")
+    return token
+
+
+Text = Annotated[str, BeforeValidator(values.text)]
+Secret = Annotated[SecretStr | None, BeforeValidator(values.secret)]
+Count = Annotated[int, BeforeValidator(values.whole(1, 1_000_000))]
+Share = Annotated[float, BeforeValidator(values.share)]
+Bool = Annotated[bool, BeforeValidator(values.flag)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+
+class Log(_Section):
+    """How much is logged, and how it looks."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(values.level)
+    ] = "info"
+    type: Annotated[Literal["auto", "console", "json"], BeforeValidator(values.log_type)] = "auto"
+
+
+class Notify(_Section):
+    """How a human is told: a program and its arguments; empty: nobody is."""
+
+    command: Annotated[
+        tuple[str, ...], BeforeValidator(values.command), Field(repr=False)
+    ] = ()  # an argument may hold a secret: not in the repr
+
+
+class Journal(_Section):
+    """Where the journal lies; None: the platform's own place."""
+
+    file: Annotated[Path | None, BeforeValidator(_path)] = None
+
+
+class AppRole(_Section):
+    """An AppRole login, as the Go program has it (its keys keep their underscore)."""
+
+    path: Text = "approle"
+    role_id: Secret = Field(default=None, alias="role_id")
+    secret_id: Secret = Field(default=None, alias="secret_id")
+
+
+class RequiredCapabilities(_Section):
+    """What the token must be able to do on each mount's `data/` and `metadata/`."""
+
+    data: Annotated[tuple[str, ...], BeforeValidator(values.capabilities())] = (
+        "create",
+        "read",
+        "update",
+        "delete",
+    )
+    metadata: Annotated[tuple[str, ...], BeforeValidator(values.capabilities("read", "list"))] = (
+        "read",
+        "list",
+    )
+
+
+class Vault(_Section):
+    """The Vault that is indexed, and how to log in there."""
+
+    address: Annotated[str, BeforeValidator(values.vault_address)] = "http://127.0.0.1:8200"
+    token: Secret = None
+    token_file: Annotated[Path | None, BeforeValidator(_token_file)] = None
+    approle: AppRole | None = None
+    namespace: Annotated[str | None, BeforeValidator(values.namespace)] = None
+    ca_cert: Annotated[Path | None, BeforeValidator(_ca_file)] = None
+    required_capabilities: RequiredCapabilities = RequiredCapabilities()
+
+
+class Consul(_Section):
+    """The Consul that holds the sync info; `kv_max_value_size` in bytes, as Consul names it."""
+
+    address: Annotated[str, BeforeValidator(values.consul_address)] = "127.0.0.1:8500"
+    token: Secret = None
+    dc: Annotated[str | None, BeforeValidator(values.datacentre)] = None
+    ca_cert: Annotated[Path | None, BeforeValidator(_ca_file)] = None
+    kv_max_value_size: Annotated[int, BeforeValidator(values.whole(1_024, 1_073_741_824))] = 524_288
+
+
+class Origin(_Section):
+    """What is indexed, where to, how often, and the limits of a save. Durations in seconds."""
+
+    vault: Vault = Vault()
+    consul: Consul = Consul()
+    mounts: Annotated[
+        tuple[str, ...], BeforeValidator(values.mounts), Field(validate_default=True)
+    ] = ()
+    sync_path: Annotated[str, BeforeValidator(values.sync_path)] = "vsync/"
+    num_workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = 1
+    tick: Annotated[float, BeforeValidator(values.seconds("8760h"))] = 60.0
+    timeout: Annotated[float, BeforeValidator(values.seconds("168h"))] = 300.0
+    request_timeout: Annotated[float, BeforeValidator(values.seconds("1h"))] = 30.0
+    renew_token: Bool = True
+    max_shrink: Share = 0.2
+    max_shrink_paths: Annotated[int, BeforeValidator(values.whole(0, 1_000_000_000))] = 10
+    max_failed_paths: Share = 0.1
+    carry_warn_after: Count = 10
+    failure_warn_after: Count = 10
+
+
+class Settings(_Section):
+    """The whole configuration, validated. `file` is what was read; `unused` what was ignored."""
+
+    name: Text = "origin"
+    num_buckets: Annotated[int, BeforeValidator(values.whole(1, 7_800))] = 1
+    log: Log = Log()
+    notify: Notify = Notify()
+    journal: Journal = Journal()
+    origin: Origin
+    file: Path | None = Field(default=None, exclude=True)
+    unused: tuple[str, ...] = Field(default=(), exclude=True)
+
+    @property
+    def prefix(self) -> str:
+        """Where the sync info's keys begin in Consul: `vsync/origin/` by default."""
+        return f"{self.origin.sync_path}origin/"
+
+    def public(self) -> dict[str, object]:
+        """The configuration for the journal: JSON-ready, in the file's own spelling, no secrets.
+
+        A secret that is set reads `(set)`; of `notify.command` only the program is shown, since
+        its arguments may hold one. What is not set is left out.
+        """
+        plain = _plain(self)
+        assert isinstance(plain, dict)  # noqa: S101  for the type: a section becomes a dict
+        plain["notify"] = {"command": list(self.notify.command[:1])}
+        return plain
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        pairs = {f.alias or n: getattr(value, n) for n, f in fields.items() if not f.exclude}
+        return {name: _plain(below) for name, below in pairs.items() if below is not None}
+    if isinstance(value, SecretStr):
+        return "(set)"
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,376 @@
+"""What each kind of configuration value must look like: pure checks, one function a kind.
+
+Every check takes what a file, a variable or a flag gave, returns the plain value, and raises
+`Wrong` (or `WrongItems` for a list) with what is wrong and what would do. None of their messages
+repeats the value: whoever reports it knows whether it is a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import durationpy
+
+_DURATION = re.compile(
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+", re.ASCII
+)
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER = re.compile(r"[!-~]+", re.ASCII)
+_DATACENTRE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s/?#@\\\[\]:]+)")
+
+# The words of the Go program's logger, and what each means here.
+_LEVELS = {
+    "trace": "debug",
+    "debug": "debug",
+    "info": "info",
+    "warn": "warning",
+    "warning": "warning",
+    "error": "error",
+    "fatal": "error",
+    "panic": "error",
+    "disabled": "error",
+}
+_TYPES = {"auto": "auto", "console": "console", "json": "json"}
+_TRUTH = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+_CAPABILITIES = ("create", "read", "update", "patch", "delete", "list", "sudo")
+
+
+class Wrong(ValueError):  # noqa: N818  the word a person reads in the report
+    """One value that will not do.
+
+    Args:
+        wrong: what is wrong with it, without repeating it.
+        hint: what would do.
+        hide: the value may hold a secret although its field is none.
+    """
+
+    def __init__(self, wrong: str, hint: str, *, hide: bool = False) -> None:
+        super().__init__(wrong)
+        self.wrong = wrong
+        self.hint = hint
+        self.hide = hide
+
+
+class WrongItems(ValueError):  # noqa: N818  as above
+    """Items of a list that will not do: position from 0, the item as given, what is wrong."""
+
+    def __init__(self, items: Sequence[tuple[int, object, Wrong]]) -> None:
+        super().__init__(f"{len(items)} wrong items")
+        self.items = tuple(items)
+
+
+class Pairs(list[tuple[object, object]]):
+    """A mapping as it stands in a file: in order, with keys that come twice."""
+
+
+def kind(value: object) -> str:
+    """What a person calls this type of value."""
+    names: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (str, "text"),
+        ((Pairs, dict), "a mapping"),
+        ((list, tuple), "a list"),
+    )
+    return next((name for types, name in names if isinstance(value, types)), "of another type")
+
+
+def text(value: object) -> str:
+    """Any text that can be written as UTF-8 and handed to the system."""
+    if not isinstance(value, str):
+        scalar = isinstance(value, bool | int | float)
+        hint = "put quotes around it" if scalar else "give one text"
+        raise Wrong(f"must be text, is {kind(value)}", hint)
+    if _SURROGATE.search(value):
+        raise Wrong("holds half a character (a lone surrogate)", "write the character itself")
+    if _CONTROL.search(value):
+        raise Wrong("holds a control character (NUL, a line end, a tab …)", "remove it")
+    return value
+
+
+def secret(value: object) -> str:
+    """A token or an id that travels in a header: printable ASCII without spaces."""
+    found = text(value.strip() if isinstance(value, str) else value)
+    if not _HEADER.fullmatch(found):
+        raise Wrong("is empty, or holds a space or a character that is not ASCII", "copy it again")
+    return found
+
+
+def namespace(value: object) -> str | None:
+    """A Vault namespace, without the slashes around it; None for the root (`/`)."""
+    return secret(value).strip("/") or None
+
+
+def datacentre(value: object) -> str:
+    """A Consul datacentre's name."""
+    found = text(value)
+    if not _DATACENTRE.fullmatch(found):
+        raise Wrong("is no datacentre's name (letters, digits, - and _)", "write it like dc1")
+    return found
+
+
+def whole(least: int, most: int) -> Callable[[object], int]:
+    """A check for a whole number from `least` to `most`, both included."""
+
+    def check(value: object) -> int:
+        limits = f"write a whole number from {least} to {most}"
+        if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Wrong(f"must be a whole number, is {kind(value)}", limits)
+        if not least <= value <= most:
+            raise Wrong(f"must be from {least} to {most}", limits)
+        return value
+
+    return check
+
+
+def share(value: object) -> float:
+    """A share of a whole as a fraction from 0 to 1."""
+    hint = "write a fraction from 0 to 1: 0.2 is one in five"
+    if isinstance(value, str) and value.strip().endswith("%"):
+        raise Wrong("is a percentage", _as_fraction(value.strip()[:-1]) or hint)
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Wrong(f"must be a fraction from 0 to 1, is {kind(value)}", hint)
+    if not 0 <= value <= 1:
+        raise Wrong("must be a fraction from 0 to 1", _as_fraction(str(value)) or hint)
+    return float(value)
+
+
+def _as_fraction(percent: str) -> str:
+    if not _NUMBER.fullmatch(percent.strip()) or not 0 <= float(percent) <= 100:
+        return ""
+    return f"for {percent.strip()} percent write {float(percent) / 100:g}"
+
+
+def flag(value: object) -> bool:
+    """True or false, in the spellings that the Go program takes."""
+    word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    if word not in _TRUTH:
+        raise Wrong(f"must be true or false, is {kind(value)}", "write true or false")
+    return _TRUTH[word]
+
+
+def seconds(most: str) -> Callable[[object], float]:
+    """A check for a Go duration longer than nothing, up to `most` (itself a Go duration)."""
+    limit = float(durationpy.from_str(most).total_seconds())
+
+    def check(value: object) -> float:
+        like = 'write it like "30s", "1m30s" or "1.5h" (units: ns us µs ms s m h)'
+        bare = str(value).strip()
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Wrong(f"must be a duration, is {kind(value)}", like)
+        if _NUMBER.fullmatch(bare) and float(bare) > 0:
+            raise Wrong("is a duration without its unit", f"write {bare.lstrip('+')}s")
+        if _NUMBER.fullmatch(bare):
+            raise Wrong("must be longer than nothing", like)
+        # durationpy takes more than Go does: days, years, and rubbish between the parts.
+        if not _DURATION.fullmatch(bare):
+            raise Wrong("is no duration of Go's", like)
+        return _in_limits(bare, limit, most, like)
+
+    return check
+
+
+def _in_limits(duration: str, limit: float, most: str, like: str) -> float:
+    try:
+        found = float(durationpy.from_str(duration).total_seconds())
+    except (ValueError, OverflowError):
+        raise Wrong("is too long", f"{most} is the longest") from None
+    if found <= 0:
+        raise Wrong("must be longer than nothing", like)
+    if found > limit:
+        raise Wrong("is too long", f"{most} is the longest")
+    return found
+
+
+def level(value: object) -> str:
+    """A log level: debug, info, warning or error, from the words of the Go program's logger."""
+    return _word(value, _LEVELS, "debug, info, warn or error")
+
+
+def log_type(value: object) -> str:
+    """How log lines look: auto, console or json."""
+    return _word(value, _TYPES, "auto, console or json")
+
+
+def _word(value: object, words: dict[str, str], told: str) -> str:
+    found = words.get(text(value).strip().lower())
+    if found is None:
+        raise Wrong("is none of the words that are known here", f"write {told}")
+    return found
+
+
+def items(value: object) -> list[object]:
+    """A list; from one text: a JSON array, or parts with commas between them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        return _array(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, Pairs) or not isinstance(value, list | tuple):
+        raise Wrong(f"must be a list, is {kind(value)}", "write [first, second]")
+    return list(value)
+
+
+def _array(value: str) -> list[object]:
+    try:
+        found: object = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise Wrong("starts with [ but is no JSON array", 'write ["first", "second"]')
+    return found
+
+
+def capabilities(*needed: str) -> Callable[[object], tuple[str, ...]]:
+    """A check for a list of Vault capabilities that must hold the `needed` ones."""
+
+    def check(value: object) -> tuple[str, ...]:
+        found = items(value)
+        known = "known are " + ", ".join(_CAPABILITIES)
+        bad = [
+            (at, item, Wrong("is no capability that can be required", known))
+            for at, item in enumerate(found)
+            if item not in _CAPABILITIES
+        ]
+        if bad:
+            raise WrongItems(bad)
+        missing = [word for word in needed if word not in found]
+        if missing:
+            least = f"write at least [{', '.join(needed)}]"
+            raise Wrong(f"lacks {' and '.join(missing)}: no cycle works without", least)
+        return tuple(str(item) for item in found)
+
+    return check
+
+
+def command(value: object) -> tuple[str, ...]:
+    """A program and its arguments; one text is split as a shell splits words."""
+    found: list[object]
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        try:
+            found = list(shlex.split(text(value)))
+        except ValueError as error:
+            if isinstance(error, Wrong):
+                raise
+            raise Wrong("has a quote that is never closed", "close it, or give a list") from None
+    else:
+        found = items(value)
+    words = tuple(_argument(item) for item in found)
+    if words and (not words[0].strip() or "=" in words[0].rpartition("/")[2]):
+        hint = "name a program first; variables are set by: env NAME=value program"
+        raise Wrong("does not begin with a program", hint)
+    return words
+
+
+def _argument(item: object) -> str:
+    if not isinstance(item, str):
+        raise Wrong(f"must hold text only, one item is {kind(item)}", "put quotes around it")
+    if "\0" in item or _SURROGATE.search(item):
+        raise Wrong("holds a NUL or half a character", "remove it")
+    return item
+
+
+def sync_path(value: object) -> str:
+    """The sync path in Consul, with exactly one slash at its end."""
+    found = text(value)
+    if not found.strip() or found != found.strip():
+        raise Wrong("is empty or has spaces around it", 'write it like "vsync/"')
+    if found.startswith("/"):
+        raise Wrong("begins with a slash; no key in Consul does", "leave the first slash out")
+    return _no_odd_segments(found if found.endswith("/") else found + "/")
+
+
+def _no_odd_segments(path: str) -> str:
+    segments = path[:-1].split("/")
+    if "" in segments:
+        raise Wrong("has an empty segment (//)", "write one slash")
+    if "." in segments or ".." in segments:
+        raise Wrong("has a segment . or .., which servers fold away", "write the whole path")
+    return path
+
+
+def mounts(value: object) -> tuple[str, ...]:
+    """The mounts to index: at least one, each ends in a slash, none is inside another."""
+    given = items(value)
+    if not given:
+        raise Wrong("names no mount", "write the mounts to replicate, like [secret/]")
+    bad: list[tuple[int, object, Wrong]] = []
+    good: list[str] = []
+    for at, item in enumerate(given):
+        try:
+            good.append(_mount(item, good))
+        except Wrong as wrong:
+            bad.append((at, item, wrong))
+    if bad:
+        raise WrongItems(bad)
+    return tuple(good)
+
+
+def _mount(value: object, former: Sequence[str]) -> str:
+    mount = text(value)
+    if not mount.strip("/ ") or mount != mount.strip():
+        raise Wrong("is empty or has spaces around it", "write it like secret/")
+    if mount.startswith("/"):
+        raise Wrong("begins with a slash", "leave the first slash out")
+    if not mount.endswith("/"):
+        raise Wrong("lacks its slash at the end", f"write {mount}/")
+    if mount in former:
+        raise Wrong("is there twice", "name it once")
+    for other in former:
+        if mount.startswith(other) or other.startswith(mount):
+            raise Wrong(f"overlaps {other}: one is inside the other", "keep one of the two")
+    return _no_odd_segments(mount)
+
+
+def vault_address(value: object) -> str:
+    """Vault's address: http(s)://host[:port], nothing behind it."""
+    return _address(value, port=8200, bare=False)
+
+
+def consul_address(value: object) -> str:
+    """Consul's address: host:port, or http(s)://host[:port]."""
+    return _address(value, port=8500, bare=True)
+
+
+def _address(value: object, *, port: int, bare: bool) -> str:
+    like = f"write it like http://127.0.0.1:{port}" + (f" or 127.0.0.1:{port}" if bare else "")
+    found = text(value)
+    if found != found.strip():
+        raise Wrong("has spaces around it", "remove them")
+    try:
+        parts = urlsplit(found if "://" in found else f"//{found}")
+        host, given_port = parts.hostname or "", parts.port
+    except ValueError:
+        raise Wrong("is no address of a server", like, hide="@" in found) from None
+    if "@" in found or parts.query or parts.fragment:
+        what = "holds a user, a password or a query; vsync logs in with a token only"
+        raise Wrong(what, like, hide=True)
+    if "://" not in found:
+        if not bare:
+            raise Wrong("lacks http:// or https://", like)
+        if given_port is None:
+            raise Wrong("lacks its port", like)
+    elif parts.scheme not in {"http", "https"}:
+        raise Wrong("is neither http:// nor https://", like)
+    if parts.path not in {"", "/"}:
+        raise Wrong("has a path behind the server", like)
+    if (
+        given_port == 0
+        or parts.netloc.endswith(":")
+        or not _HOST.fullmatch(f"[{host}]" if ":" in host else host)
+    ):
+        raise Wrong("is no address of a server", like)
+    return found.rstrip("/")

@@ -1,0 +1,469 @@
+"""Every fact that a journal may hold: one frozen class each, named in the past tense.
+
+A `Record` is one line: the envelope (`seq`, `ts`, `mono`, `run`, `cycle`) around one event. What
+is not a record did not happen. Adding a field with a default keeps old journals readable;
+anything else asks for a new `VERSION` and a migration in `journal.codec`.
+
+Times: `ts` is UTC, RFC 3339 with microseconds; `mono` is nanoseconds since the run began, and
+durations come only from it. Fields that end in `_s` are seconds, in `_bytes` bytes. `path` is
+always the absolute data path (`<mount>data/<path>`), `folder` is relative to its mount.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vsync_sm.core.insight import Insight
+
+VERSION = 1
+"""The schema version that this program writes (`v` in each line)."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What all facts have in common: a type, which is the word in the journal."""
+
+    @property
+    def type(self) -> str:
+        """The word in the journal."""
+        return _word(type(self))
+
+
+# --- the run ---------------------------------------------------------------------------------
+
+
+class RunStarted(Event, frozen=True, tag="run_started"):
+    """The program begins. `config` is the whole configuration without secrets."""
+
+    version: str
+    pid: int
+    host: str
+    once: bool
+    config: dict[str, Any]
+
+
+class CheckPassed(Event, frozen=True, tag="check_passed"):
+    """One start-up check succeeded; `note` is a kind word to the operator, mostly empty."""
+
+    check: str
+    detail: str
+    note: str = ""
+
+
+class CheckFailed(Event, frozen=True, tag="check_failed"):
+    """One start-up check failed; the fault follows."""
+
+    check: str
+    kind: str
+    message: str
+    hint: str
+
+
+class RunRecovered(Event, frozen=True, tag="run_recovered"):
+    """An earlier run ended without `run_finished`: where it was, and what it left open."""
+
+    crashed_run: str
+    state: str
+    open_cycle: int | None = None
+    open_save: bool = False
+
+
+class RunFinished(Event, frozen=True, tag="run_finished"):
+    """The program ends by itself; `why` is for a human."""
+
+    exit_code: int
+    why: str
+
+
+# --- the machine -----------------------------------------------------------------------------
+
+
+class Transitioned(Event, frozen=True, tag="transitioned"):
+    """The machine moved. `reason` is set on `abort` and `halt`."""
+
+    trigger: str
+    source: str
+    dest: str
+    reason: str = ""
+
+
+class TriggerIgnored(Event, frozen=True, tag="trigger_ignored"):
+    """A trigger that the state does not take; nothing has changed."""
+
+    trigger: str
+    state: str
+
+
+# --- the cycle -------------------------------------------------------------------------------
+
+
+class CycleStarted(Event, frozen=True, tag="cycle_started"):
+    """A cycle begins. `asked` says by what: `tick`, `signal` or `command`."""
+
+    mounts: tuple[str, ...]
+    workers: int
+    num_buckets: int
+    deadline_s: float
+    asked: str = "tick"
+
+
+class MountChecked(Event, frozen=True, tag="mount_checked"):
+    """A mount is KV v2; the accessor tells it from a mount made anew under the same path."""
+
+    mount: str
+    version: str
+    accessor: str
+
+
+class SyncInfoRead(Event, frozen=True, tag="sync_info_read"):
+    """The former sync info was read; `index` is SHA-256 of the index's bytes ("": none there)."""
+
+    prefix: str
+    insights: int
+    buckets: int
+    index: str
+    num_buckets: int | None = None
+
+
+class FolderListed(Event, frozen=True, tag="folder_listed"):
+    """One folder was listed; `paths` of its names are secrets, `folders` are folders."""
+
+    mount: str
+    folder: str
+    paths: int
+    folders: int
+
+
+class PathsListed(Event, frozen=True, tag="paths_listed"):
+    """Listing is complete: how many paths, over all and by mount."""
+
+    paths: int
+    mounts: dict[str, int]
+
+
+class WorkerStarted(Event, frozen=True, tag="worker_started"):
+    """Workers count from 1."""
+
+    worker: int
+
+
+class WorkerStopped(Event, frozen=True, tag="worker_stopped"):
+    """A worker ended, having ended that many paths; `abandoned` when it did not come back."""
+
+    worker: int
+    paths: int
+    abandoned: bool = False
+
+
+class InsightGenerated(Event, frozen=True, tag="insight_generated"):
+    """A path's metadata became an insight. `change`: `added`, `updated` or `unchanged`."""
+
+    worker: int
+    path: str
+    insight: Insight
+    change: str
+
+
+class InsightSkipped(Event, frozen=True, tag="insight_skipped"):
+    """A path has no insight. `why`: `deleted`, `destroyed`, `no_version` or `gone`."""
+
+    worker: int
+    path: str
+    why: str
+
+
+class PathFailed(Event, frozen=True, tag="path_failed"):
+    """A path could not be read; the cycle goes on."""
+
+    worker: int
+    path: str
+    kind: str
+    message: str
+
+
+class InsightCarriedForward(Event, frozen=True, tag="insight_carried_forward"):
+    """A failed path keeps the insight last saved, for the `cycles`-th cycle in a row."""
+
+    path: str
+    insight: Insight
+    cycles: int
+
+
+class PathAbandoned(Event, frozen=True, tag="path_abandoned"):
+    """A path that a worker had taken when the cycle was aborted."""
+
+    worker: int
+    path: str
+
+
+class RetryScheduled(Event, frozen=True, tag="retry_scheduled"):
+    """A request failed and is tried again after `delay_s`."""
+
+    what: str
+    attempt: int
+    delay_s: float
+    kind: str
+    message: str
+
+
+class BusyWorker(msgspec.Struct, frozen=True):
+    """A worker, its path, and since when (`mono`, ns)."""
+
+    worker: int
+    path: str
+    since: int
+
+
+class WorkersObserved(Event, frozen=True, tag="workers_observed"):
+    """Once a second in `working`: what each busy worker is at."""
+
+    busy: tuple[BusyWorker, ...]
+
+
+class InsightVanished(Event, frozen=True, tag="insight_vanished"):
+    """A path of the former sync info that the new one lacks."""
+
+    path: str
+    insight: Insight
+
+
+class InsightRegressed(Event, frozen=True, tag="insight_regressed"):
+    """A path whose new insight is older than the former one."""
+
+    path: str
+    former: Insight
+    insight: Insight
+
+
+class BucketReindexed(Event, frozen=True, tag="bucket_reindexed"):
+    """A bucket's digest, for each bucket that differs from what lies in Consul."""
+
+    bucket: int
+    insights: int
+    size_bytes: int
+    digest: str
+
+
+class LateResultDropped(Event, frozen=True, tag="late_result_dropped"):
+    """Facts of a cycle that is over came in after all, and were dropped."""
+
+    late_cycle: int
+    count: int
+
+
+class Requests(msgspec.Struct, frozen=True):
+    """Requests sent to each server."""
+
+    vault: int = 0
+    consul: int = 0
+
+
+class CycleFinished(Event, frozen=True, tag="cycle_finished"):
+    """A cycle is over. `outcome`: `saved`, `unchanged`, `refused` or `aborted`.
+
+    The ends of the paths add up: generated + skipped + failed + abandoned + unsent = listed.
+    `added`, `updated`, `unchanged`, `vanished` and `regressed` compare with the former sync info,
+    as far as the cycle came. `phases` holds the seconds in each phase that was entered.
+    """
+
+    outcome: str
+    reason: str = ""
+    listed: int = 0
+    generated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    carried: int = 0
+    abandoned: int = 0
+    unsent: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    vanished: int = 0
+    regressed: int = 0
+    requests: Requests = Requests()
+    phases: dict[str, float] = {}
+
+
+# --- the save --------------------------------------------------------------------------------
+
+
+class SavedKey(msgspec.Struct, frozen=True):
+    """A key that a save writes: the ModifyIndex it must have (0: absent), SHA-256 of the value."""
+
+    key: str
+    modify_index: int
+    sha256: str
+
+
+class SaveStarted(Event, frozen=True, tag="save_started"):
+    """Synced to disk before the first byte goes to Consul. `index` is SHA-256 of the index to be.
+
+    `vanished` counts by mount the paths that leave without having been allowed to, `allowance`
+    is the id of the yes that covers the others.
+    """
+
+    index: str
+    index_key: str
+    index_modify_index: int
+    keys: tuple[SavedKey, ...]
+    stale: tuple[str, ...] = ()
+    vanished: dict[str, int] = {}
+    allowance: str = ""
+
+
+class SaveCommitted(Event, frozen=True, tag="save_committed"):
+    """Consul holds what was meant. `settled`: a reading back said so, not the write's own reply."""
+
+    index: str
+    keys: int
+    settled: bool = False
+
+
+class SaveSkipped(Event, frozen=True, tag="save_skipped"):
+    """Consul holds it already; nothing was written."""
+
+    index: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One safety rule that refuses: `rule`, the mount it is about ("": over all), `count` of `of`.
+
+    `items` name what is refused besides vanished, regressed and failed paths.
+    """
+
+    rule: str
+    mount: str = ""
+    count: int = 0
+    of: int = 0
+    items: tuple[str, ...] = ()
+
+
+class SaveRefused(Event, frozen=True, tag="save_refused"):
+    """A safety rule forbids the save. `allowance` is the id that would allow it.
+
+    The whole set stands before it, an event a path; `vanished` and `regressed` count it by mount.
+    """
+
+    refusals: tuple[Refusal, ...]
+    vanished: dict[str, int]
+    regressed: dict[str, int]
+    sample: tuple[str, ...]
+    allowance: str
+
+
+class SaveFailed(Event, frozen=True, tag="save_failed"):
+    """Consul does not hold what was meant; `written` says whether some of it was written."""
+
+    kind: str
+    message: str
+    written: bool
+
+
+class SaveUncertain(Event, frozen=True, tag="save_uncertain"):
+    """No reply, and the settling read failed too: the next cycle's first read tells."""
+
+    message: str
+
+
+class SaveReconciled(Event, frozen=True, tag="save_reconciled"):
+    """How a save that was left open did end. `outcome`: `committed` or `failed`.
+
+    `written` says whether any of it lies in Consul.
+    """
+
+    saved_run: str
+    saved_cycle: int
+    outcome: str
+    written: bool = True
+
+
+class AllowanceGranted(Event, frozen=True, tag="allowance_granted"):
+    """A human said yes to what was refused under this id."""
+
+    allowance: str
+    by: str
+    through: str
+
+
+class AllowanceSpent(Event, frozen=True, tag="allowance_spent"):
+    """The yes is used up. `why`: `saved` or `expired`."""
+
+    allowance: str
+    why: str
+
+
+# --- around it -------------------------------------------------------------------------------
+
+
+class FaultRaised(Event, frozen=True, tag="fault_raised"):
+    """Something went wrong, with what a human needs to mend it."""
+
+    kind: str
+    fatal: bool
+    message: str
+    hint: str = ""
+    context: dict[str, str] = {}
+
+
+class SignalReceived(Event, frozen=True, tag="signal_received"):
+    """The operating system sent a signal; `again` when it is the second that asks for a halt."""
+
+    signal: str
+    number: int
+    again: bool = False
+
+
+class CommandReceived(Event, frozen=True, tag="command_received"):
+    """Somebody asked for something: what, who, through what."""
+
+    command: str
+    by: str
+    through: str
+
+
+class Notified(Event, frozen=True, tag="notified"):
+    """A human was informed of a fault, or could not be."""
+
+    kind: str
+    through: str
+    ok: bool
+    detail: str = ""
+
+
+# --- the journal itself ----------------------------------------------------------------------
+
+
+class JournalRepaired(Event, frozen=True, tag="journal_repaired"):
+    """The tail of the journal was mended: what was wrong, how much went to which file aside."""
+
+    what: str
+    removed_bytes: int
+    aside: str = ""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An event of a type or version that this program does not know, with its fields as read."""
+
+    type: str
+    version: int
+    fields: dict[str, Any]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One line of the journal. `cycle` is None outside cycles."""
+
+    seq: int
+    ts: str
+    mono: int
+    run: str
+    event: Event | Unknown
+    cycle: int | None = None
+
+
+def _word(cls: type[Event]) -> str:
+    return str(cls.__struct_config__.tag)
+
+
+EVENTS: dict[str, type[Event]] = {_word(cls): cls for cls in Event.__subclasses__()}
+"""Every event class by its word in the journal."""

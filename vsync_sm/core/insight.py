@@ -1,0 +1,91 @@
+"""One insight: what vsync knows of a secret without ever seeing its value."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from typing import Literal
+
+import msgspec
+
+KV_V2: Literal["kvV2"] = "kvV2"
+"""The only `type` there is, as the Go program writes it."""
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))",
+    re.ASCII,
+)
+_NS = 1_000_000_000
+
+
+def moment(text: str) -> int:
+    """An RFC 3339 time as nanoseconds since 1970 (Vault's times have nanoseconds).
+
+    Raises:
+        ValueError: `text` is no RFC 3339 time.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an RFC 3339 time: {text!r}")
+    year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
+    if not (1 <= month <= 12 and 1 <= day <= calendar.monthrange(max(year, 1), month)[1]):
+        raise ValueError(f"no such day: {text!r}")
+    if hour > 23 or minute > 59 or second > 60:
+        raise ValueError(f"no such time of day: {text!r}")
+    seconds = calendar.timegm((year, month, day, hour, minute, second))
+    if match[8]:
+        offset = int(match[9]) * 3600 + int(match[10]) * 60
+        seconds -= offset if match[8] == "+" else -offset
+    return seconds * _NS + int((match[7] or "").ljust(9, "0"))
+
+
+class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One secret's insight, with the fields and their order as they lie in Consul.
+
+    `version` counts from 1; `updateTime` is Vault's own text, never parsed and printed again.
+    """
+
+    version: int
+    updateTime: str  # noqa: N815  the wire's name
+    type: Literal["kvV2"] = KV_V2
+
+    def older_than(self, other: Insight) -> bool:
+        """Whether going from `other` to this one goes backwards (a restored snapshot does)."""
+        if self.version != other.version:
+            return self.version < other.version
+        return moment(self.updateTime) < moment(other.updateTime)
+
+
+class VersionState(msgspec.Struct, frozen=True):
+    """What Vault's metadata say of a secret's current version.
+
+    `current_version` is 0 for a metadata-only entry; `update_time` is the secret's `updated_time`.
+    `deletion_time` is empty where none is set, and may lie in the future.
+    """
+
+    current_version: int
+    update_time: str
+    deletion_time: str
+    destroyed: bool
+
+
+def skip_reason(state: VersionState, server_now: int) -> str | None:
+    """Why this secret has no insight, or None when it is alive (safety rule 11).
+
+    Args:
+        state: the current version as Vault told it.
+        server_now: the server's own clock (the reply's `Date` header), ns since 1970.
+
+    Returns:
+        `no_version`, `destroyed`, `deleted`, or None.
+
+    Raises:
+        ValueError: the deletion time is no RFC 3339 time.
+    """
+    if state.current_version == 0:
+        return "no_version"
+    if state.destroyed:
+        return "destroyed"
+    if state.deletion_time and moment(state.deletion_time) <= server_now:
+        return "deleted"
+    return None

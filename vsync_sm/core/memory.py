@@ -1,0 +1,266 @@
+"""What the journal remembers for the safety rules: a fold, the same live and after a restart.
+
+The run view is what people see; this is what `core.safety` must know beyond one cycle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import msgspec
+
+from vsync_sm.core import events
+from vsync_sm.core.events import Record
+from vsync_sm.core.insight import moment
+from vsync_sm.core.safety import ALLOWANCE_S, allowance_id, items
+from vsync_sm.core.sync_info import INDEX, Former
+
+_NS = 1_000_000_000
+_REFUSALS_KEPT = 4
+
+
+class OpenSave(msgspec.Struct, frozen=True):
+    """A save whose end is not known yet."""
+
+    run: str
+    cycle: int
+    started: events.SaveStarted
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """A yes: its id, what it covers (lines of `safety.items`), when given (ns since 1970)."""
+
+    id: str
+    covers: frozenset[str]
+    granted: int
+
+    def expired(self, now: int) -> bool:
+        """Whether its hour is over at `now` (ns since 1970)."""
+        return now - self.granted >= ALLOWANCE_S * _NS
+
+
+class _CycleMemory:
+    """What belongs to the cycle that is being told."""
+
+    def __init__(self) -> None:
+        self.prefix = ""
+        self.accessors: dict[str, str] = {}
+        self.vanished: set[str] = set()
+        self.regressed: set[str] = set()
+        self.failed: set[str] = set()
+        self.unasked: dict[str, int] = {}
+        self.wrote = False
+
+
+class Memory:
+    """Fed with every record, in order; asked by the engine.
+
+    Attributes:
+        last_seq: the journal's last `seq`, 0 for a new one.
+        last_cycle: the number of the last cycle begun.
+        accessors: by mount, as of the last cycle that ended saved or unchanged.
+        allowance: the yes that is in force, if any (the caller minds its expiry).
+        open_save: a save that crashed or ended uncertain.
+        carried: by path, for how many cycles in a row its insight was carried forward.
+        crashed: the last run, when it has no `run_finished`: (run, state, running cycle or None).
+    """
+
+    def __init__(self) -> None:
+        self.last_seq = 0
+        self.last_cycle = 0
+        self.accessors: dict[str, str] = {}
+        self.allowance: Allowance | None = None
+        self.open_save: OpenSave | None = None
+        self.carried: dict[str, int] = {}
+        self.crashed: tuple[str, str, int | None] | None = None
+        self._known: set[str] = set()
+        self._refused: dict[str, frozenset[str]] = {}
+        self._vanished: list[tuple[int, dict[str, int]]] = []
+        self._cycle = _CycleMemory()
+
+    # --- asked ---
+
+    def knows(self, prefix: str) -> bool:
+        """Whether a sync info is known to have lain under this prefix."""
+        return prefix in self._known
+
+    def refused(self, allowance: str) -> frozenset[str] | None:
+        """What was refused under this id, of the last few refusals."""
+        return self._refused.get(allowance)
+
+    @property
+    def last_refusal(self) -> str:
+        """The id of the last refusal, "" where there is none."""
+        return next(reversed(self._refused), "")
+
+    def vanished_since(self, since: int) -> Counter[str]:
+        """By mount, what vanished unasked in saves later than `since` (ns since 1970)."""
+        total: Counter[str] = Counter()
+        for when, counts in self._vanished:
+            if when > since:
+                total.update(counts)
+        return total
+
+    # --- told ---
+
+    def note(self, record: Record) -> None:
+        """Fold one record."""
+        if record.seq <= self.last_seq:
+            return
+        self.last_seq = record.seq
+        fold = self._folds.get(type(record.event))
+        if fold is not None:
+            fold(self, record, record.event)
+
+    def _run_started(self, record: Record, _: events.RunStarted) -> None:
+        self.crashed = (record.run, "checking", None)
+
+    def _run_finished(self, _: Record, __: events.RunFinished) -> None:
+        self.crashed = None
+
+    def _transitioned(self, record: Record, event: events.Transitioned) -> None:
+        if self.crashed is not None:
+            self.crashed = (record.run, event.dest, self.crashed[2])
+
+    def _cycle_started(self, record: Record, _: events.CycleStarted) -> None:
+        self.last_cycle = record.cycle or 0
+        self._cycle = _CycleMemory()
+        self.crashed = (record.run, "listing", record.cycle)
+
+    def _mount_checked(self, _: Record, event: events.MountChecked) -> None:
+        self._cycle.accessors[event.mount] = event.accessor
+
+    def _sync_info_read(self, _: Record, event: events.SyncInfoRead) -> None:
+        self._cycle.prefix = event.prefix
+        if event.index:
+            self._known.add(event.prefix)
+
+    def _generated(self, _: Record, event: events.InsightGenerated) -> None:
+        if self.carried:
+            self.carried.pop(event.path, None)
+
+    def _skipped(self, _: Record, event: events.InsightSkipped) -> None:
+        self.carried.pop(event.path, None)
+
+    def _path_failed(self, _: Record, event: events.PathFailed) -> None:
+        self._cycle.failed.add(event.path)
+
+    def _carried_forward(self, _: Record, event: events.InsightCarriedForward) -> None:
+        self._cycle.failed.discard(event.path)
+        self.carried[event.path] = event.cycles
+
+    def _insight_vanished(self, _: Record, event: events.InsightVanished) -> None:
+        self._cycle.vanished.add(event.path)
+        self.carried.pop(event.path, None)
+
+    def _insight_regressed(self, _: Record, event: events.InsightRegressed) -> None:
+        self._cycle.regressed.add(event.path)
+
+    def _save_started(self, record: Record, event: events.SaveStarted) -> None:
+        self.open_save = OpenSave(record.run, record.cycle or 0, event)
+        self._cycle.unasked = event.vanished
+
+    def _save_committed(self, record: Record, _: events.SaveCommitted) -> None:
+        self._vanish(record)
+        self._committed()
+
+    def _save_failed(self, record: Record, event: events.SaveFailed) -> None:
+        self.open_save = None
+        if event.written:
+            self._vanish(record)
+
+    def _save_reconciled(self, record: Record, event: events.SaveReconciled) -> None:
+        if self.open_save is not None and event.written:
+            self._cycle.unasked = self.open_save.started.vanished
+            self._vanish(record)
+        if event.outcome == "committed":
+            self._committed()
+        self.open_save = None
+
+    def _save_refused(self, _: Record, event: events.SaveRefused) -> None:
+        cycle = self._cycle
+        refused = items(cycle.vanished, cycle.regressed, cycle.failed, event.refusals)
+        # An id that its own events do not bear out is somebody's forgery: it allows nothing.
+        if allowance_id(refused) != event.allowance:
+            return
+        self._refused.pop(event.allowance, None)
+        self._refused[event.allowance] = refused
+        while len(self._refused) > _REFUSALS_KEPT:
+            del self._refused[next(iter(self._refused))]
+
+    def _granted(self, record: Record, event: events.AllowanceGranted) -> None:
+        covers = self._refused.get(event.allowance)
+        if covers is not None:
+            self.allowance = Allowance(event.allowance, covers, moment(record.ts))
+
+    def _spent(self, _: Record, __: events.AllowanceSpent) -> None:
+        self.allowance = None
+
+    def _cycle_finished(self, _: Record, event: events.CycleFinished) -> None:
+        if event.outcome in {"saved", "unchanged"}:
+            self.accessors.update(self._cycle.accessors)
+        if self.crashed is not None:
+            self.crashed = (self.crashed[0], self.crashed[1], None)
+
+    # --- shared ---
+
+    def _vanish(self, record: Record) -> None:
+        if self._cycle.unasked:
+            self._vanished.append((moment(record.ts), dict(self._cycle.unasked)))
+            del self._vanished[:-1000]
+
+    def _committed(self) -> None:
+        if self.open_save is not None:
+            self._known.add(self.open_save.started.index_key.removesuffix(INDEX))
+        self.open_save = None
+        self.allowance = None
+
+    _folds: ClassVar[dict[type, Callable[[Memory, Record, Any], None]]] = {
+        events.RunStarted: _run_started,
+        events.RunFinished: _run_finished,
+        events.Transitioned: _transitioned,
+        events.CycleStarted: _cycle_started,
+        events.MountChecked: _mount_checked,
+        events.SyncInfoRead: _sync_info_read,
+        events.InsightGenerated: _generated,
+        events.InsightSkipped: _skipped,
+        events.PathFailed: _path_failed,
+        events.InsightCarriedForward: _carried_forward,
+        events.InsightVanished: _insight_vanished,
+        events.InsightRegressed: _insight_regressed,
+        events.SaveStarted: _save_started,
+        events.SaveCommitted: _save_committed,
+        events.SaveFailed: _save_failed,
+        events.SaveReconciled: _save_reconciled,
+        events.SaveRefused: _save_refused,
+        events.AllowanceGranted: _granted,
+        events.AllowanceSpent: _spent,
+        events.CycleFinished: _cycle_finished,
+    }
+
+
+def settle(save: OpenSave, former: Former) -> events.SaveReconciled:
+    """How a save that was left open did end, told from what lies in Consul now.
+
+    It was committed when Consul holds all that was meant.
+    """
+    values = {pair.key: sha256(pair.value) for pair in former.keys.values()}
+    if former.index_key is not None:
+        values[former.index_key.key] = sha256(former.index_key.value)
+    meant = {key.key: key.sha256 for key in save.started.keys}
+    written = any(values.get(key) == value for key, value in meant.items())
+    meant[save.started.index_key] = save.started.index
+    return events.SaveReconciled(
+        saved_run=save.run,
+        saved_cycle=save.cycle,
+        outcome="committed" if meant.items() <= values.items() else "failed",
+        written=written,
+    )
+
+
+def sha256(value: bytes) -> str:
+    """Lower-case hex SHA-256."""
+    return hashlib.sha256(value).hexdigest()

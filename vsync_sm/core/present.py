@@ -1,0 +1,121 @@
+"""Events and numbers in plain words: the one place that replay, log, status and console use.
+
+Deterministic: the words depend on nothing but what is told, on any machine and in any time zone.
+What comes from outside (paths, messages, names) is shown with its control characters escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from vsync_sm.core import events as e
+from vsync_sm.core.refusal import refusal, rule
+from vsync_sm.core.sentences import phases, sentence, summary, why
+from vsync_sm.core.words import (
+    clock,
+    count,
+    counts,
+    duration,
+    listing,
+    number,
+    printable,
+    share,
+    size,
+    time_of_day,
+)
+
+__all__ = [
+    "Severity",
+    "clock",
+    "count",
+    "counts",
+    "duration",
+    "listing",
+    "number",
+    "phases",
+    "printable",
+    "refusal",
+    "rule",
+    "sentence",
+    "severity",
+    "share",
+    "size",
+    "summary",
+    "time_of_day",
+    "why",
+]
+
+Severity = Literal["debug", "info", "warning", "error"]
+"""How grave an event is: the levels of a log."""
+
+_DEBUG = (
+    e.MountChecked,
+    e.SyncInfoRead,
+    e.FolderListed,
+    e.PathsListed,
+    e.WorkerStarted,
+    e.InsightGenerated,
+    e.InsightSkipped,
+    e.PathAbandoned,
+    e.WorkersObserved,
+    e.InsightVanished,
+    e.BucketReindexed,
+    e.CycleStarted,
+    e.SaveStarted,
+    e.SaveSkipped,
+)
+_WARNING = (
+    e.RunRecovered,
+    e.TriggerIgnored,
+    e.PathFailed,
+    e.InsightCarriedForward,
+    e.InsightRegressed,
+    e.SaveFailed,
+    e.SaveUncertain,
+    e.JournalRepaired,
+    e.Unknown,
+)
+_ERROR = (e.CheckFailed, e.SaveRefused)
+
+
+def severity(event: e.Event | e.Unknown) -> Severity:
+    """How grave an event is, for a log's level or a colour."""
+    grave = _DEPENDS.get(type(event))
+    if grave is not None:
+        return grave(event)
+    if isinstance(event, _DEBUG):
+        return "debug"
+    if isinstance(event, _WARNING):
+        return "warning"
+    return "error" if isinstance(event, _ERROR) else "info"
+
+
+def _end_severity(event: e.RunFinished) -> Severity:
+    if event.exit_code == 0:
+        return "info"
+    return "warning" if event.exit_code == 3 or event.exit_code > 128 else "error"
+
+
+def _move_severity(event: e.Transitioned) -> Severity:
+    if event.trigger not in {"abort", "halt"}:
+        return "debug"
+    if event.reason == "fatal":
+        return "error"
+    return "info" if event.reason in {"signal", "operator", "once"} else "warning"
+
+
+def _cycle_severity(event: e.CycleFinished) -> Severity:
+    complete = event.outcome in {"saved", "unchanged"} or event.reason in {"signal", "operator"}
+    return "info" if complete else "warning"
+
+
+_DEPENDS: dict[type, Callable[[Any], Severity]] = {
+    e.RunFinished: _end_severity,
+    e.Transitioned: _move_severity,
+    e.CycleFinished: _cycle_severity,
+    e.WorkerStopped: lambda event: "warning" if event.abandoned else "debug",
+    e.SaveReconciled: lambda event: "info" if event.outcome == "committed" else "warning",
+    e.FaultRaised: lambda event: "error" if event.fatal else "warning",
+    e.Notified: lambda event: "info" if event.ok else "error",
+}

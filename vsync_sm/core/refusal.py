@@ -1,0 +1,132 @@
+"""A refused save, told so that a human knows what would happen and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from vsync_sm.core.events import Refusal, SaveRefused
+from vsync_sm.core.words import count, counts, number, printable, share
+
+_SHRINK = frozenset(("shrink", "shrink_mount", "mount_replaced"))
+_BACKWARDS = frozenset(("backwards", "backwards_mount"))
+_BROKEN = frozenset(("undecodable", "missing_bucket"))
+
+
+def rule(refusal: Refusal, *, limit: str = "") -> str:
+    """One rule that refuses, in words with its numbers."""
+    words = _RULES.get(refusal.rule, _unknown)
+    return printable(f"{words(refusal)}{limit if refusal.rule in _LIMITED else ''}")
+
+
+def _of(refusal: Refusal) -> str:
+    return f"{number(refusal.count)} of {count(refusal.of, 'path')}"
+
+
+def _buckets(refusal: Refusal) -> str:
+    return ", ".join(f"bucket {item}" if item.isdigit() else item for item in refusal.items)
+
+
+def _unknown(refusal: Refusal) -> str:
+    at = f" in {refusal.mount}" if refusal.mount else ""
+    items = f": {', '.join(refusal.items)}" if refusal.items else ""
+    return f"the rule {refusal.rule} refuses {_of(refusal)}{at}{items}"
+
+
+_RULES: dict[str, Callable[[Refusal], str]] = {
+    "shrink": lambda r: f"{_of(r)} would vanish",
+    "shrink_mount": lambda r: f"{_of(r)} would vanish from {r.mount}",
+    "mount_replaced": lambda r: (
+        f"{r.mount} was disabled and made anew since the last save, "
+        f"and {_of(r)} would vanish from it"
+    ),
+    "backwards": lambda r: f"{_of(r)} would go back to an older version",
+    "backwards_mount": lambda r: f"{_of(r)} would go back to an older version in {r.mount}",
+    "num_buckets": lambda r: f"the number of buckets would change: {', '.join(r.items)}",
+    "undecodable": lambda r: f"what lies in Consul cannot be decoded: {_buckets(r)}",
+    "missing_bucket": lambda r: f"Consul lacks what its index names: {_buckets(r)}",
+    "missing_sync_info": lambda _: (
+        "Consul holds no sync info, although this journal knows of one that was saved"
+    ),
+    "first_save_incomplete": lambda r: (
+        f"{_of(r)} could not be read, and before a first save there is no former insight "
+        "to carry forward"
+    ),
+}
+_LIMITED = frozenset(("shrink", "shrink_mount", "backwards", "backwards_mount"))
+
+
+def refusal(
+    event: SaveRefused,
+    *,
+    allow_command: str,
+    max_shrink: float = 0.2,
+    max_shrink_paths: int = 10,
+) -> str:
+    """The block that a person reads: which rules, what would happen, what to do.
+
+    Args:
+        event: the refusal.
+        allow_command: the exact command that allows it, ready to paste.
+        max_shrink: the limit as configured (a fraction), and
+        max_shrink_paths: up to so many paths are never refused.
+    """
+    limit = (
+        f" (limit: more than {count(max_shrink_paths, 'path')} and more than {share(max_shrink)})"
+    )
+    lines = _block(event, limit, allow_command)
+    return "\n".join(printable(line) for line in lines)
+
+
+def _block(event: SaveRefused, limit: str, allow_command: str) -> Iterator[str]:
+    yield "The save is refused. Consul was not touched; destinations keep what they have."
+    for each in event.refusals:
+        yield f"  - {rule(each, limit=limit)}{_recent(each, event.vanished)}"
+    if event.vanished:
+        yield f"Would vanish, by mount: {counts(event.vanished)}"
+    if event.regressed:
+        yield f"Would go back, by mount: {counts(event.regressed)}"
+    if event.sample:
+        of = sum(event.vanished.values()) + sum(event.regressed.values())
+        yield "For example:" if of > len(event.sample) else "These are:"
+        yield from (f"  {path}" for path in event.sample)
+    yield "What to do:"
+    yield from (f"  - {advice}" for advice in _advice(event))
+    yield "  - If it is meant, allow exactly this, for the next save, within an hour:"
+    yield f"      {allow_command}"
+
+
+def _recent(refusal: Refusal, vanished: Mapping[str, int]) -> str:
+    # What left unasked within the last hour counts along, though this save does not remove it.
+    if refusal.rule not in _LIMITED & _SHRINK:
+        return ""
+    now = vanished.get(refusal.mount, 0) if refusal.mount else sum(vanished.values())
+    before = refusal.count - now
+    return f", {number(before)} of them in saves of the last hour" if before > 0 else ""
+
+
+def _advice(event: SaveRefused) -> Iterator[str]:
+    rules = {each.rule for each in event.refusals}
+    if rules & _SHRINK:
+        yield (
+            "If it is not meant, restore it in Vault (or put the mount back into the "
+            "configuration): the next cycle then saves by itself."
+        )
+    if rules & _BACKWARDS:
+        yield (
+            "Versions going back mean a restored snapshot: destinations keep their newer ones "
+            "until Vault has passed them."
+        )
+    if "num_buckets" in rules:
+        yield (
+            "numBuckets must change at every destination together with the origin: "
+            "a destination with another number halts. If it is not meant, set it back."
+        )
+    if rules & _BROKEN:
+        yield "Look who else writes to this sync path. Allowing it writes the buckets anew."
+    if "missing_sync_info" in rules:
+        yield (
+            "Look who deleted it, and whether this is the right Consul, datacentre and sync path. "
+            "Allowing it saves as if for the first time."
+        )
+    if "first_save_incomplete" in rules:
+        yield "Mend what keeps these paths from being read: the next cycle then saves by itself."

@@ -1,0 +1,267 @@
+"""When a save happens: the rules, whole, and nothing else.
+
+A path missing from the index is deleted in every other region, so never saving is better than
+saving wrong. A cycle reads Vault and Consul; then this file decides, from values alone:
+
+1.  **May a save begin?** Not after a fatal fault, a stop, an abort, a fault of the cycle, or the
+    deadline (`obstacle`). Listing and every worker have finished by then: the machine has no
+    other way into its `reindexing` and `saving` states.
+2.  **A failed list is not an empty list.** The Vault adapter turns everything but Vault's own
+    "nothing here" into a fault. Even "nothing here" is believed of a name that a list has just
+    given only when its parent, listed again, no longer names it (`confirmed_gone`).
+3.  **One bad path does not vanish.** Its former insight is carried forward. But too many
+    failures (`too_many_failed`), or a row of them, are not one path's fault: the cycle aborts.
+4.  **Shrinking needs a yes.** `judge` compares what Consul holds with what the cycle found, and
+    refuses what looks like a wiped mount, a restored snapshot or a damaged sync info. A refusal
+    is lifted only by a human who names its id (`allowance_id`), for exactly what was refused.
+5.  **How it is written** is laid out in `core.save`: check-and-set on every key, a check on the
+    index key in every transaction, the index last.
+
+Sizes (rule 6) are arithmetic in `core.sync_info`; what the journal remembers for rule 4 (former
+commits, accessors, what vanished in the last hour, what was allowed) is folded in `core.memory`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from vsync_sm.core.events import Refusal
+from vsync_sm.core.insight import Insight
+from vsync_sm.core.machine import Reason
+from vsync_sm.core.sync_info import Former, mount_of
+
+FEW = 10
+"""Up to so many paths may fail, vanish or go backwards whatever share of the whole they are."""
+
+ROW = 5
+"""So many reads in a row that fail by the server's doing are the server's fault, not the paths'."""
+
+ALLOWANCE_S = 3600.0
+"""A yes is good for an hour, and so long does what vanished unasked count along."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a human may tune, as fractions of 1, and the cycles after which carrying is told."""
+
+    max_shrink: float = 0.2
+    max_failed_paths: float = 0.1
+    carry_warn_after: int = 10
+
+
+# --- 1. May a save begin? --------------------------------------------------------------------
+
+
+def obstacle(
+    *, fatal: bool, stop: bool, operator: bool, deadline_passed: bool, fault: bool
+) -> Reason | None:
+    """Why the running cycle must not go on to a save, or None.
+
+    Asked each time the loop decides, and once more right before `save_started`; never again
+    after it. The arguments are flags and a comparison of monotonic times, so it does not matter
+    in which order the messages came in.
+    """
+    if fatal:
+        return Reason.fatal
+    if stop:
+        return Reason.signal
+    if operator:
+        return Reason.operator
+    if deadline_passed:
+        return Reason.timeout
+    return Reason.fault if fault else None
+
+
+# --- 2. A failed list is not an empty list ---------------------------------------------------
+
+
+def confirmed_gone(name: str, parent_again: Collection[str]) -> bool:
+    """Whether a name that a list has just given, and that now answers "nothing here", is gone.
+
+    Args:
+        name: as the parent gave it (a folder ends in `/`).
+        parent_again: the names that its parent gives now.
+    """
+    return name not in parent_again
+
+
+# --- 3. One bad path does not vanish ---------------------------------------------------------
+
+
+def too_many_failed(failed: int, listed: int, limits: Limits) -> bool:
+    """Whether so many of the listed paths failed that the cycle must abort."""
+    return _too_many(failed, listed, limits.max_failed_paths)
+
+
+def failing_in_a_row(row: int) -> bool:
+    """Whether `row` reads, one after the other, failing by the server's doing, abort the cycle."""
+    return row >= ROW
+
+
+# --- 4. Shrinking needs a yes ----------------------------------------------------------------
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """What a cycle would save, and all that is known beside it.
+
+    `insights` are the new ones, the carried ones among them; `failed` the paths that could not be
+    read and had nothing to carry. `replaced` are the mounts whose accessor is another one than at
+    the last save. `known` says that the journal knows of a sync info under this prefix.
+    `recent` counts by mount what vanished unasked in the saves of the last hour. `allowed` is
+    what a human allowed, as `items` names it.
+    """
+
+    mounts: tuple[str, ...]
+    num_buckets: int
+    former: Former
+    insights: Mapping[str, Insight]
+    failed: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
+    known: bool = False
+    recent: Mapping[str, int] = {}
+    allowed: frozenset[str] = frozenset()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What `judge` found. The save is refused when `refusals` is not empty.
+
+    `vanished` and `regressed` are sorted paths; `unasked` counts by mount the vanished ones that
+    nobody allowed; `allowance` is the id that would allow what is refused ("": nothing is).
+    """
+
+    vanished: tuple[str, ...]
+    regressed: tuple[str, ...]
+    unasked: Mapping[str, int]
+    refusals: tuple[Refusal, ...]
+    allowance: str
+
+
+def judge(proposal: Proposal, limits: Limits) -> Verdict:
+    """Compare what Consul holds with what the cycle found, and refuse what must not be saved."""
+    former = proposal.former.insights
+    vanished = tuple(sorted(former.keys() - proposal.insights.keys()))
+    regressed = tuple(
+        sorted(
+            path
+            for path, insight in proposal.insights.items()
+            if path in former and insight.older_than(former[path])
+        )
+    )
+    unasked = [path for path in vanished if f"vanished {path}" not in proposal.allowed]
+    backwards = [path for path in regressed if f"regressed {path}" not in proposal.allowed]
+    refusals = (
+        *_replaced_mounts(proposal, unasked),
+        *_shares("shrink", proposal, unasked, proposal.recent, limits),
+        *_shares("backwards", proposal, backwards, {}, limits),
+        *_sync_info(proposal),
+        *_first_save(proposal),
+    )
+    return Verdict(
+        vanished=vanished,
+        regressed=regressed,
+        unasked=_by_mount(unasked, proposal.mounts),
+        refusals=refusals,
+        allowance=allowance_id(items(vanished, regressed, proposal.failed, refusals))
+        if refusals
+        else "",
+    )
+
+
+def _too_many(count: int, of: int, share: float) -> bool:
+    return count > FEW and count > share * of
+
+
+def _shares(
+    rule: str,
+    proposal: Proposal,
+    paths: Collection[str],
+    recent: Mapping[str, int],
+    limits: Limits,
+) -> Iterator[Refusal]:
+    # `recent` makes many small steps count as the one large step that they are. A cycle that
+    # takes no step is not refused for those of others.
+    if not paths:
+        return
+    now = _by_mount(paths, proposal.mounts)
+    there = _by_mount(proposal.former.insights, proposal.mounts)
+    before = sum(recent.values())
+    count, of = len(paths) + before, len(proposal.former.insights) + before
+    if _too_many(count, of, limits.max_shrink):
+        yield Refusal(rule=rule, count=count, of=of)
+    for mount in sorted(now):
+        before = recent.get(mount, 0)
+        count, of = now[mount] + before, there[mount] + before
+        if _too_many(count, of, limits.max_shrink):
+            yield Refusal(rule=f"{rule}_mount", mount=mount, count=count, of=of)
+
+
+def _replaced_mounts(proposal: Proposal, unasked: Iterable[str]) -> Iterator[Refusal]:
+    # A mount that was disabled and made anew lists empty: one vanished path is enough to ask.
+    vanished = _by_mount(unasked, proposal.mounts)
+    there = _by_mount(proposal.former.insights, proposal.mounts)
+    for mount in sorted(proposal.replaced & vanished.keys()):
+        yield Refusal(rule="mount_replaced", mount=mount, count=vanished[mount], of=there[mount])
+
+
+def _sync_info(proposal: Proposal) -> Iterator[Refusal]:
+    former, allowed = proposal.former, proposal.allowed
+    if former.absent and proposal.known and "missing_sync_info" not in allowed:
+        yield Refusal(rule="missing_sync_info")
+    if former.digests is not None and len(former.digests) != proposal.num_buckets:
+        change = f"{len(former.digests)} -> {proposal.num_buckets}"
+        if f"num_buckets {change}" not in allowed:
+            yield Refusal(rule="num_buckets", items=(change,))
+    for rule, broken in (
+        ("undecodable", former.undecodable),
+        ("missing_bucket", tuple(map(str, former.missing))),
+    ):
+        unallowed = tuple(item for item in broken if f"{rule} {item}" not in allowed)
+        if unallowed:
+            yield Refusal(rule=rule, count=len(unallowed), items=unallowed)
+
+
+def _first_save(proposal: Proposal) -> Iterator[Refusal]:
+    # Without an index there is nothing to carry a failed path forward from.
+    if proposal.former.index_key is not None:
+        return
+    failed = [path for path in proposal.failed if f"failed {path}" not in proposal.allowed]
+    if failed:
+        of = len(proposal.insights) + len(proposal.failed)
+        yield Refusal(rule="first_save_incomplete", count=len(failed), of=of)
+
+
+def _by_mount(paths: Iterable[str], mounts: tuple[str, ...]) -> Counter[str]:
+    return Counter(mount_of(path, mounts) for path in paths)
+
+
+# --- What a yes covers -----------------------------------------------------------------------
+
+
+def items(
+    vanished: Iterable[str],
+    regressed: Iterable[str],
+    failed: Iterable[str],
+    refusals: Iterable[Refusal],
+) -> frozenset[str]:
+    """Everything that a refused cycle would have done, one line each: what a yes to it covers.
+
+    A later cycle is held against it line by line: what a human allowed no longer counts, what is
+    new is judged as ever.
+    """
+    rules = {refusal.rule for refusal in refusals}
+    lines = [f"vanished {path}" for path in vanished]
+    lines += [f"regressed {path}" for path in regressed]
+    if "first_save_incomplete" in rules:
+        lines += [f"failed {path}" for path in failed]
+    if "missing_sync_info" in rules:
+        lines.append("missing_sync_info")
+    lines += [f"{refusal.rule} {item}" for refusal in refusals for item in refusal.items]
+    return frozenset(lines)
+
+
+def allowance_id(refused: Iterable[str]) -> str:
+    """The id of a refusal: 12 hex digits of SHA-256 over the sorted lines of `items`."""
+    return hashlib.sha256("\n".join(sorted(refused)).encode()).hexdigest()[:12]

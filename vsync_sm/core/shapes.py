@@ -1,0 +1,229 @@
+"""What the run view is made of: frozen values, filled in by the fold in `view`.
+
+Nothing in them grows with the number of paths or of cycles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vsync_sm.core import events as e
+from vsync_sm.core.machine import INITIAL
+
+
+class When(msgspec.Struct, frozen=True):
+    """A moment: `ts` for people, `mono` (ns since its run began) to measure from."""
+
+    ts: str = ""
+    mono: int = 0
+
+
+class Run(msgspec.Struct, frozen=True):
+    """The run that wrote the last record; `config` is without secrets."""
+
+    id: str
+    version: str
+    host: str
+    pid: int
+    once: bool
+    started: str
+    config: dict[str, Any]
+
+
+class RunEnd(msgspec.Struct, frozen=True):
+    """How the run ended by itself."""
+
+    ts: str
+    exit_code: int
+    why: str
+
+
+class Crash(msgspec.Struct, frozen=True):
+    """A run that ended without a word, as the next one found it."""
+
+    ts: str
+    run: str
+    state: str
+    cycle: int | None
+    save: bool
+
+
+class StateSince(msgspec.Struct, frozen=True):
+    """The machine's state, since when, and the reason given on an abort or a halt."""
+
+    name: str
+    since: When
+    reason: str = ""
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One phase of a cycle: since when, and how long it took (None: it goes on)."""
+
+    name: str
+    since: When
+    seconds: float | None = None
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """One worker: how many paths it ended and how many of those failed.
+
+    `path` and `since` (mono, ns) say what it was seen at last; empty when it was not busy.
+    """
+
+    number: int
+    paths: int = 0
+    failures: int = 0
+    path: str = ""
+    since: int = 0
+    stopped: bool = False
+    abandoned: bool = False
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What has been counted in a cycle so far."""
+
+    folders: int = 0
+    generated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    carried: int = 0
+    abandoned: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    vanished: int = 0
+    regressed: int = 0
+    buckets: int = 0
+    retries: int = 0
+
+
+class Cycle(msgspec.Struct, frozen=True):
+    """The cycle that goes on. `listed` is None until listing is complete."""
+
+    number: int
+    asked: str
+    started: When
+    deadline_s: float
+    num_buckets: int
+    mounts: tuple[str, ...]
+    phases: tuple[Phase, ...] = ()
+    former: e.SyncInfoRead | None = None
+    listed: int | None = None
+    by_mount: dict[str, int] = {}
+    tally: Tally = Tally()
+    workers: tuple[Worker, ...] = ()
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A cycle that is over: the facts as recorded; times and `phases` (seconds) from `mono`."""
+
+    number: int
+    run: str
+    asked: str
+    started: str
+    finished: str
+    seconds: float
+    phases: dict[str, float]
+    facts: e.CycleFinished
+
+
+class Outcomes(msgspec.Struct, frozen=True):
+    """How many cycles ended how; `crashed` are those that a crash cut short."""
+
+    saved: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    aborted: int = 0
+    crashed: int = 0
+
+
+class LastSave(msgspec.Struct, frozen=True):
+    """The last save that Consul holds; `index` is SHA-256 of the index's bytes."""
+
+    ts: str
+    run: str
+    cycle: int
+    index: str
+
+
+class OpenSave(msgspec.Struct, frozen=True):
+    """A save that was begun and has no known outcome; `uncertain`: it ended without a reply."""
+
+    run: str
+    cycle: int
+    since: When
+    event: e.SaveStarted
+    uncertain: bool = False
+
+
+class LastRefusal(msgspec.Struct, frozen=True):
+    """The refusal that stands: no save has been committed or skipped since."""
+
+    ts: str
+    cycle: int
+    event: e.SaveRefused
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """A yes that is not used up yet."""
+
+    ts: str
+    event: e.AllowanceGranted
+
+
+class SeenFault(msgspec.Struct, frozen=True):
+    """A fault and where it was raised."""
+
+    ts: str
+    run: str
+    cycle: int | None
+    event: e.FaultRaised
+
+
+class SeenSignal(msgspec.Struct, frozen=True):
+    """A signal that this run received."""
+
+    ts: str
+    event: e.SignalReceived
+
+
+class SeenNotice(msgspec.Struct, frozen=True):
+    """The last attempt at informing a human."""
+
+    ts: str
+    event: e.Notified
+
+
+class View(msgspec.Struct, frozen=True):
+    """All that is shown of a journal, after the record `seq` (0: none yet).
+
+    `run` … `signals` are of the newest run; the rest is of the whole journal. `last_cycle` is
+    the highest cycle number given out, `failed_in_row` counts cycles since the last complete one
+    (those that were asked to stop do not count), `last_complete` is when that one finished.
+    """
+
+    seq: int = 0
+    now: When = When()
+    run: Run | None = None
+    ended: RunEnd | None = None
+    state: StateSince = StateSince(str(INITIAL), When())
+    cycle: Cycle | None = None
+    checks: tuple[e.CheckPassed | e.CheckFailed, ...] = ()
+    signals: tuple[SeenSignal, ...] = ()
+
+    runs: int = 0
+    crashes: int = 0
+    last_crashes: tuple[Crash, ...] = ()
+    last_cycle: int = 0
+    history: tuple[Finished, ...] = ()
+    outcomes: Outcomes = Outcomes()
+    failed_in_row: int = 0
+    last_complete: str = ""
+    last_save: LastSave | None = None
+    open_save: OpenSave | None = None
+    refusal: LastRefusal | None = None
+    allowance: Allowance | None = None
+    faults: tuple[SeenFault, ...] = ()
+    notified: SeenNotice | None = None

@@ -1,0 +1,1 @@
+"""What happened: the lines of the journal, how they are written, read and retold."""

@@ -1,0 +1,376 @@
+"""Whether a journal can be true: it drives a fresh machine a run, and checks order and sums.
+
+What cannot be is a `Contradiction`; a crash is none. After one it goes on from what the journal
+says, so that one forged line is one contradiction and not a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+import msgspec
+
+from vsync_sm.core import events as e
+from vsync_sm.core.machine import (
+    FINAL,
+    TABLE,
+    IllegalTrigger,
+    Machine,
+    Reason,
+    State,
+    Trigger,
+)
+from vsync_sm.journal.sums import CycleSums, belongs_to_a_cycle
+
+STOPS = frozenset(("SIGINT", "SIGTERM", "SIGHUP"))
+"""The signals that ask the run to end."""
+
+_MOVES = frozenset((row.trigger, row.source) for row in TABLE)
+_STATES = frozenset(map(str, State))
+_GIVES_REASON = frozenset((Trigger.abort, Trigger.halt))
+
+
+class Contradiction(msgspec.Struct, frozen=True):
+    """A line (from 1) that cannot be true after those before it."""
+
+    line: int
+    seq: int
+    what: str
+
+
+class _Open(msgspec.Struct, frozen=True):
+    """A save without a known outcome."""
+
+    run: str
+    cycle: int
+    uncertain: bool = False
+
+
+class _Run:
+    """What of a run later lines are held against."""
+
+    def __init__(self, run: str, mono: int, *, once: bool = False) -> None:
+        self.id = run
+        self.mono = mono
+        self.once = once
+        self.machine = Machine()
+        self.state = self.machine.state
+        self.moved = False
+        self.cycle: CycleSums | None = None
+        self.last_cycle: int | None = None
+        self.fatal = False
+        self.stop = False
+        self.again = 0
+        self.commands = False
+        self.halted_for = ""
+        self.finished = False
+
+
+class Audit:
+    """Fed with every record, in order. It keeps the paths of one cycle, and the ids of runs."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._last_cycle = 0
+        self._run: _Run | None = None
+        self._runs: set[str] = set()
+        self._crashed: _Run | None = None
+        self._open_save: _Open | None = None
+        self._granted: set[str] = set()
+        self._blind = False
+
+    def check(self, line: int, record: e.Record) -> list[Contradiction]:
+        """What cannot be true in one more record, which stands on `line`."""
+        if self._blind:
+            return []
+        return [Contradiction(line, record.seq, what) for what in self._check(record)]
+
+    def _check(self, record: e.Record) -> list[str]:
+        # Plain lists and no generators up here: a journal has a million lines.
+        event = record.event
+        found: list[str] = []
+        if record.seq != self._seq + 1:
+            found.append(f"seq {record.seq} follows {self._seq}")
+        self._seq = record.seq
+        if isinstance(event, e.Unknown):
+            self._blind = True
+            found.append(_newer(event))
+            return found
+        if type(event) is e.RunStarted:
+            found += self._run_started(record, event)
+            return found
+        run = self._run
+        if run is None or run.id != record.run:
+            found.append(f"run {record.run} goes on without having begun")
+            run = self._begin(record)
+        found += self._placed(run, record)
+        check = self._checks.get(type(event))
+        if check is not None:
+            found += check(self, run, event, record)
+        if run.cycle is not None:
+            found += run.cycle.check(record, run.state)
+            if type(event) is e.CycleFinished:
+                self._close_cycle(run)
+        return found
+
+    # --- where a line may stand ---
+
+    def _placed(self, run: _Run, record: e.Record) -> Iterable[str]:
+        cycle = run.cycle
+        if cycle is not None and record.cycle == cycle.number and record.mono >= run.mono:
+            run.mono = record.mono
+            return ()  # nearly every line of a journal
+        return self._misplaced(run, record)
+
+    def _misplaced(self, run: _Run, record: e.Record) -> Iterator[str]:
+        if run.finished:
+            yield f"{record.event.type} after run_finished"
+        if record.mono < run.mono:
+            yield f"mono goes back from {run.mono} to {record.mono}"
+        run.mono = record.mono
+        cycle = run.cycle
+        if isinstance(record.event, e.CycleStarted):
+            return
+        if cycle is not None:
+            if record.cycle != cycle.number:
+                yield f"{record.event.type} of {_cycle(record.cycle)} within cycle {cycle.number}"
+        elif belongs_to_a_cycle(record.event):
+            yield f"{record.event.type} outside a cycle"
+        elif record.cycle is not None and not self._tears_down(run, record.cycle):
+            yield f"{record.event.type} of cycle {record.cycle}, which does not go on"
+
+    def _tears_down(self, run: _Run, cycle: int) -> bool:
+        return run.state is State.aborted and cycle == run.last_cycle
+
+    # --- the run ---
+
+    def _begin(self, record: e.Record, *, once: bool = False) -> _Run:
+        if self._run is not None and not self._run.finished:
+            self._crashed = self._run
+            cycle = self._run.cycle
+            if cycle is not None and cycle.save is not None:
+                self._open_save = _Open(self._run.id, cycle.number)
+        else:
+            self._crashed = None
+        self._runs.add(record.run)
+        self._run = _Run(record.run, record.mono, once=once)
+        return self._run
+
+    def _run_started(self, record: e.Record, event: e.RunStarted) -> Iterator[str]:
+        if record.run in self._runs:
+            yield f"run {record.run} begins again"
+        if record.cycle is not None:
+            yield f"a run begins in cycle {record.cycle}"
+        self._begin(record, once=event.once)
+
+    def _run_recovered(self, run: _Run, event: e.RunRecovered, _: e.Record) -> Iterator[str]:
+        crashed, self._crashed = self._crashed, None
+        if run.moved or crashed is None or crashed.id != event.crashed_run:
+            yield f"run {event.crashed_run} is recovered, but it did not end without a word before"
+            return
+        cycle = crashed.cycle
+        states = {str(crashed.state)}
+        if cycle is not None and crashed.state is State.waiting:
+            states.add(str(State.listing))  # between cycle_started and its first transition
+        if event.state not in states:
+            yield f"run {crashed.id} was {crashed.state}, not {event.state}"
+        number = None if cycle is None else cycle.number
+        if event.open_cycle != number:
+            yield f"run {crashed.id} left {_cycle(number)} open, not {_cycle(event.open_cycle)}"
+        save = self._open_save
+        known = save is None or (save.run == crashed.id and not save.uncertain)
+        if known and event.open_save != (save is not None):
+            yield f"run {crashed.id} left {'no' if save is None else 'a'} save open"
+
+    def _run_finished(self, run: _Run, event: e.RunFinished, _: e.Record) -> Iterator[str]:
+        if run.state is not FINAL and not run.again:
+            yield f"the run ends while {run.state}"
+        due = {128 + run.again} if run.again else _CODES.get(run.halted_for, {event.exit_code})
+        if event.exit_code not in due:
+            codes = " or ".join(map(str, sorted(due)))
+            yield f"the run ends with exit code {event.exit_code}, where {codes} was due"
+        run.finished = True
+        if run.cycle is not None and run.cycle.save is not None:
+            self._open_save = _Open(run.id, run.cycle.number)
+
+    def _transitioned(self, run: _Run, event: e.Transitioned, record: e.Record) -> Iterator[str]:
+        if self._crashed is not None:
+            yield f"run {self._crashed.id} crashed, but was not recovered before this run went on"
+            self._crashed = None
+        run.moved = True
+        yield from self._pulled(run, event)
+        yield from _reasons(run, event)
+        cycle = run.cycle
+        if event.trigger == Trigger.halt:
+            run.halted_for = event.reason
+        if cycle is not None:
+            yield from cycle.leaves(event.trigger)
+            if event.trigger == Trigger.abort:
+                cycle.reason = event.reason
+        yield from self._within(run, event, record)
+
+    def _pulled(self, run: _Run, event: e.Transitioned) -> Iterator[str]:
+        state = run.state
+        if event.source != state:
+            yield f"{event.trigger} leaves {event.source}, but the machine is in {state}"
+        try:
+            dest = str(run.machine.pull(event.trigger).dest)
+        except IllegalTrigger as error:
+            yield f"{error}"
+            dest = ""
+        if dest and dest != event.dest:
+            yield f"{event.trigger} leads to {dest}, not to {event.dest}"
+        if event.dest != dest and event.dest in _STATES:
+            run.machine = Machine(State(event.dest))
+        run.state = run.machine.state
+
+    def _within(self, run: _Run, event: e.Transitioned, record: e.Record) -> Iterator[str]:
+        if event.trigger in {Trigger.tick, Trigger.abort} and run.cycle is None:
+            yield f"{event.trigger} without a cycle"
+        over = event.trigger == Trigger.recovered or (
+            event.trigger == Trigger.halt and event.source == State.aborted
+        )
+        if over and run.cycle is not None:
+            yield f"{event.trigger} before cycle {run.cycle.number} is finished"
+        if event.trigger == Trigger.recovered and record.cycle is None:
+            yield "recovered without the number of its cycle"
+
+    def _trigger_ignored(self, run: _Run, event: e.TriggerIgnored, _: e.Record) -> Iterator[str]:
+        state = run.state
+        if event.state != state:
+            yield f"{event.trigger} is ignored in {event.state}, but the machine is in {state}"
+        elif (event.trigger, event.state) in _MOVES:
+            yield f"{event.trigger} is ignored, but {state} takes it"
+
+    # --- cycles and saves ---
+
+    def _cycle_started(self, run: _Run, _: e.CycleStarted, record: e.Record) -> Iterator[str]:
+        if run.cycle is not None:
+            yield f"a cycle begins before cycle {run.cycle.number} is finished"
+        number = record.cycle or 0
+        if number != self._last_cycle + 1:
+            yield f"cycle {number} follows cycle {self._last_cycle}"
+        if run.state is not State.waiting:
+            yield f"a cycle begins while {run.state}"
+        yield from self._forbidden(run, "a cycle begins")
+
+    def _forbidden(self, run: _Run, what: str) -> Iterator[str]:
+        if run.fatal:
+            yield f"{what} after a fatal fault"
+        if run.stop:
+            yield f"{what} after a signal that asks to stop"
+
+    def _open_cycle(self, run: _Run, event: e.CycleStarted, record: e.Record) -> Iterator[str]:
+        yield from self._cycle_started(run, event, record)
+        number = self._last_cycle = record.cycle or self._last_cycle + 1
+        run.cycle = CycleSums(number, record.mono, event)
+
+    def _close_cycle(self, run: _Run) -> None:
+        if run.cycle is not None:
+            run.last_cycle = run.cycle.number
+        run.cycle = None
+
+    def _save_started(self, run: _Run, event: e.SaveStarted, _: e.Record) -> Iterator[str]:
+        yield from self._forbidden(run, "a save begins")
+        save = self._open_save
+        if save is not None:
+            yield f"a save begins before that of cycle {save.cycle} is settled"
+        self._open_save = None
+        if event.allowance and event.allowance not in self._granted:
+            yield f"the save names the allowance {event.allowance}, which nobody has granted"
+
+    def _save_uncertain(self, run: _Run, _: e.SaveUncertain, record: e.Record) -> Iterator[str]:
+        self._open_save = _Open(run.id, record.cycle or 0, uncertain=True)
+        return iter(())
+
+    def _save_reconciled(self, _: _Run, event: e.SaveReconciled, __: e.Record) -> Iterator[str]:
+        save, self._open_save = self._open_save, None
+        if save is None or (save.run, save.cycle) != (event.saved_run, event.saved_cycle):
+            yield f"no save of cycle {event.saved_cycle} of run {event.saved_run} was left open"
+        if event.outcome not in {"committed", "failed"}:
+            yield f"a save is settled as {event.outcome}"
+
+    def _granted_to(self, _: _Run, event: e.AllowanceGranted, __: e.Record) -> Iterator[str]:
+        self._granted.add(event.allowance)
+        return iter(())
+
+    def _spent(self, _: _Run, event: e.AllowanceSpent, __: e.Record) -> Iterator[str]:
+        if event.allowance not in self._granted:
+            yield f"the allowance {event.allowance} is spent, but was not granted"
+        self._granted.discard(event.allowance)
+
+    # --- around it ---
+
+    def _fault_raised(self, run: _Run, event: e.FaultRaised, _: e.Record) -> Iterator[str]:
+        run.fatal = run.fatal or event.fatal
+        if run.cycle is not None:
+            run.cycle.faults = True
+        return iter(())
+
+    def _signal_received(self, run: _Run, event: e.SignalReceived, _: e.Record) -> Iterator[str]:
+        if event.signal in STOPS:
+            if event.again and not run.stop:
+                yield f"{event.signal} received again, but it was not before"
+            run.stop = True
+            run.again = event.number if event.again else run.again
+
+    def _commanded(self, run: _Run, _: e.CommandReceived, __: e.Record) -> Iterator[str]:
+        run.commands = True
+        return iter(())
+
+    _checks: ClassVar[dict[type, Callable[[Audit, _Run, Any, e.Record], Iterator[str]]]] = {
+        e.RunRecovered: _run_recovered,
+        e.RunFinished: _run_finished,
+        e.Transitioned: _transitioned,
+        e.TriggerIgnored: _trigger_ignored,
+        e.CycleStarted: _open_cycle,
+        e.SaveStarted: _save_started,
+        e.SaveUncertain: _save_uncertain,
+        e.SaveReconciled: _save_reconciled,
+        e.AllowanceGranted: _granted_to,
+        e.AllowanceSpent: _spent,
+        e.FaultRaised: _fault_raised,
+        e.SignalReceived: _signal_received,
+        e.CommandReceived: _commanded,
+    }
+
+
+_CODES: dict[str, set[int]] = {
+    Reason.signal: {0},
+    Reason.operator: {0},
+    Reason.fatal: {1},
+    Reason.once: {0, 3},
+}
+"""The exit codes that are due when a run halted for a reason."""
+
+
+def _newer(event: e.Unknown) -> str:
+    known = f"v{event.version}" if event.version > e.VERSION else "an unknown type"
+    return f"written by a newer vsync ({known}): {event.type}; what follows is told unchecked"
+
+
+def _cycle(number: int | None) -> str:
+    return "no cycle" if number is None else f"cycle {number}"
+
+
+def _reasons(run: _Run, event: e.Transitioned) -> Iterator[str]:
+    """What is wrong with the reason that a transition gives, or does not give."""
+    if event.trigger not in _GIVES_REASON:
+        if event.reason:
+            yield f"{event.trigger} has a reason: {event.reason}"
+        return
+    if not event.reason:
+        yield f"{event.trigger} has no reason"
+    cycle = run.cycle
+    caused: dict[str, bool] = {
+        Reason.fatal: run.fatal,
+        Reason.signal: run.stop,
+        Reason.operator: run.commands,
+        Reason.once: run.once,
+        Reason.refused: cycle is not None and cycle.save_end == "refused",
+        Reason.fault: cycle is not None
+        and (cycle.faults or cycle.save_end in {"failed", "uncertain"}),
+    }
+    if not caused.get(event.reason, True):
+        yield f"{event.trigger} for the reason {event.reason}, of which nothing is told before"

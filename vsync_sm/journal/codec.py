@@ -1,0 +1,161 @@
+"""One line of the journal, and the record that it holds.
+
+A line is one JSON object: `v`, `seq`, `ts`, `mono`, `run`, `cycle` (absent outside cycles),
+`type`, then the event's own fields. The first seven never change their meaning, so that a line of
+any version can be placed; what an older version wrote differently is migrated before it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from msgspec import Meta
+
+from vsync_sm.core.errors import JournalError
+from vsync_sm.core.events import EVENTS, VERSION, Event, Record, Unknown
+
+Fields = dict[str, Any]
+"""A line as parsed: envelope and event side by side."""
+
+MIGRATIONS: dict[int, Callable[[Fields], Fields]] = {}
+"""From a version to what turns its lines into lines of the next one."""
+
+ENVELOPE = frozenset(("v", "seq", "ts", "mono", "run", "cycle", "type"))
+"""The names that no event may use for a field of its own."""
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    """What every line has, of whatever version. `datetime` only proves that `ts` is a time."""
+
+    v: Annotated[int, Meta(ge=1)]
+    seq: Annotated[int, Meta(ge=1)]
+    ts: Annotated[datetime, Meta(tz=True)]
+    mono: Annotated[int, Meta(ge=0)]
+    run: Annotated[str, Meta(min_length=1)]
+    type: str
+    cycle: Annotated[int, Meta(ge=1)] | None = None
+
+
+def encode(record: Record) -> bytes:
+    """One line, with its newline.
+
+    Raises:
+        ValueError: the record holds what JSON cannot (half a surrogate pair, an integer past 64
+            bits, a number that is none): see `writable`.
+    """
+    event = record.event
+    fields: Fields = {
+        "v": VERSION,
+        "seq": record.seq,
+        "ts": record.ts,
+        "mono": record.mono,
+        "run": record.run,
+    }
+    if record.cycle is not None:
+        fields["cycle"] = record.cycle
+    if isinstance(event, Unknown):
+        fields |= {"v": event.version, "type": event.type, **event.fields}
+    else:
+        fields |= msgspec.to_builtins(event)
+    try:
+        line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"{fields['type']} cannot be written as JSON: {error}") from None
+    if b"null" in line:  # rare: nothing is there, or orjson's word for NaN and infinity
+        _prove_readable(line)
+    return line
+
+
+def _prove_readable(line: bytes) -> None:
+    try:
+        decode(line, line_number=0, byte=0)
+    except JournalError as error:
+        raise ValueError(f"this line could not be read back: {error.message}") from None
+
+
+def writable(record: Record) -> Record:
+    """The same record with every character that UTF-8 cannot hold replaced by `\\ufffd`.
+
+    Servers and operating systems hand such text over; an error message must not end a run.
+    """
+    event = record.event
+    if isinstance(event, Event):
+        return msgspec.structs.replace(
+            record, event=msgspec.convert(_mend(msgspec.to_builtins(event)), type(event))
+        )
+    return msgspec.structs.replace(
+        record, event=msgspec.structs.replace(event, fields=_mend(event.fields))
+    )
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_mend(name): _mend(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mend(each) for each in value]
+    return value
+
+
+def decode(line: bytes, *, line_number: int, byte: int) -> Record:
+    """The record of one line (its newline may be there or not).
+
+    A known event's fields are read strictly, and fields that it does not have are ignored; an
+    unknown type or a version newer than ours becomes `Unknown`.
+
+    Args:
+        line: the bytes of the line.
+        line_number: from 1, and
+        byte: where in the file the line begins: for the error alone.
+
+    Raises:
+        JournalError: this is no line of a journal.
+    """
+    try:
+        return _decode(line)
+    except ValueError as error:
+        raise JournalError(str(error), line=line_number, byte=byte) from None
+
+
+def _decode(line: bytes) -> Record:
+    fields = orjson.loads(line)
+    envelope = msgspec.convert(fields, _Envelope)
+    ts = fields["ts"]
+    if not ts.endswith("Z"):
+        raise ValueError("ts is not in UTC")
+    version = envelope.v
+    cls = EVENTS.get(envelope.type)
+    if version < VERSION:
+        fields, cls = _migrate(fields, version)
+    event = (
+        msgspec.convert(fields, cls)
+        if cls is not None and version <= VERSION
+        else _unknown(fields, envelope)
+    )
+    return Record(
+        seq=envelope.seq,
+        ts=ts,
+        mono=envelope.mono,
+        run=envelope.run,
+        event=event,
+        cycle=envelope.cycle,
+    )
+
+
+def _migrate(fields: Fields, version: int) -> tuple[Fields, type[Event] | None]:
+    try:
+        for older in range(version, VERSION):
+            fields = MIGRATIONS[older](fields)
+        return fields, EVENTS.get(fields["type"])
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"not a line of version {version}: {error!r}") from None
+
+
+def _unknown(fields: Fields, envelope: _Envelope) -> Unknown:
+    own = {name: value for name, value in fields.items() if name not in ENVELOPE}
+    return Unknown(type=envelope.type, version=envelope.v, fields=own)

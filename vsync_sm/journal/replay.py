@@ -1,0 +1,127 @@
+"""A journal's story: it folds, tells and checks, streaming, in memory that does not grow with it.
+
+The same journal gives the same bytes, on any machine and in any time zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from vsync_sm.core.errors import JournalError
+from vsync_sm.core.events import Record
+from vsync_sm.core.view import View, apply
+from vsync_sm.journal import telling
+from vsync_sm.journal.audit import Audit, Contradiction
+from vsync_sm.journal.story import Close, Damage, Item, Story
+
+KEPT = 100
+"""So many contradictions are told one by one; the others are counted."""
+
+
+class Replay:
+    """The story of one journal: iterate over it for chunks of text, each of whole lines.
+
+    While it goes on, and after it:
+
+    Attributes:
+        ok: nothing contradicted and nothing was damaged so far.
+        empty: no record has been read.
+        found: the cycle that was asked for has come; always true when none was.
+        contradictions: the first `KEPT` of them.
+        damage: where the journal could not be read any further.
+        view: the fold of all that was read.
+    """
+
+    def __init__(self, records: Iterable[Record], *, json: bool, lines: bool, cycle: int | None):
+        self.contradictions: list[Contradiction] = []
+        self.damage: Damage | None = None
+        self.view = View()
+        self._records = records
+        self._json = json
+        self._lines = lines
+        self._read = 0
+        self._untold = 0
+        self._audit = Audit()
+        self._story = Story(cycle)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing contradicted and nothing was damaged so far."""
+        return not self.contradictions and self.damage is None
+
+    @property
+    def empty(self) -> bool:
+        """No record has been read."""
+        return self._read == 0
+
+    @property
+    def found(self) -> bool:
+        """The cycle that was asked for has come; always true when none was."""
+        return self._story.found
+
+    def __iter__(self) -> Iterator[str]:
+        if not self._json:
+            yield from map(telling.text, self._items())
+        elif self._lines:
+            yield from (f"{telling.json(item)}\n" for item in self._items())
+        else:
+            yield from self._document()
+
+    def _document(self) -> Iterator[str]:
+        separator = '{"story":[\n'
+        for item in self._items():
+            yield f"{separator}{telling.json(item)}"
+            separator = ",\n"
+        yield f'\n],"ok":{"true" if self.ok else "false"}}}\n'
+
+    def _items(self) -> Iterator[Item]:
+        try:
+            yield from self._facts()
+        except JournalError as error:
+            self.damage = Damage(line=error.line, byte=error.byte, what=error.message)
+        yield from self._story.finish(self.view)
+        if self.damage is not None:
+            yield self.damage
+        yield Close(
+            records=self._read,
+            runs=self.view.runs,
+            cycles=self.view.last_cycle,
+            outcomes=self.view.outcomes,
+            contradictions=tuple(self.contradictions),
+            untold=self._untold,
+            ok=self.ok,
+        )
+
+    def _facts(self) -> Iterator[Item]:
+        for line, record in enumerate(self._records, start=1):
+            self._read = line
+            before, self.view = self.view, apply(self.view, record)
+            for contradiction in self._audit.check(line, record):
+                yield from self._contradicted(contradiction)
+            yield from self._story.note(line, record, self.view, before)
+
+    def _contradicted(self, contradiction: Contradiction) -> Iterator[Item]:
+        if len(self.contradictions) == KEPT:
+            self._untold += 1
+            return
+        self.contradictions.append(contradiction)
+        yield from self._story.contradiction(contradiction)
+
+
+def replay(
+    records: Iterable[Record],
+    *,
+    json: bool = False,
+    lines: bool = False,
+    cycle: int | None = None,
+) -> Replay:
+    """The story of a journal, to be printed as it goes.
+
+    Args:
+        records: from `journal.reader.read_journal`; read once, streaming. What it raises as
+            `JournalError` is the end of the story, and part of it.
+        json: for a program: one document `{"story": [...], "ok": ...}`; else text for a person.
+        lines: with `json`: the items of the story, one object a line.
+        cycle: tell this cycle alone, in detail; everything is checked all the same.
+    """
+    return Replay(records, json=json, lines=lines, cycle=cycle)

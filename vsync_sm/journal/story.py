@@ -1,0 +1,274 @@
+"""Which facts of a journal make its story, gathered by run and cycle.
+
+It yields items, in the order in which they are told; `telling` puts them into words or JSON.
+What a cycle's item holds is bounded, however many paths it had.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from vsync_sm.core import events as e
+from vsync_sm.core.shapes import Finished, Outcomes, View
+from vsync_sm.journal.audit import Contradiction
+
+PER_TYPE = 10
+"""So many events of one type a cycle are told one by one; the others are counted."""
+
+_IN_BRIEF = (
+    *(e.FaultRaised, e.PathFailed, e.InsightCarriedForward, e.InsightRegressed),
+    *(e.SaveCommitted, e.SaveRefused, e.SaveFailed, e.SaveUncertain, e.SaveReconciled),
+    *(e.AllowanceGranted, e.AllowanceSpent, e.SignalReceived, e.CommandReceived, e.Notified),
+    *(e.TriggerIgnored, e.LateResultDropped, e.Unknown),
+)
+_UNTOLD_TRIGGERS = frozenset(("tick", "listed", "worked", "reindexed", "saved", "recovered"))
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One event that is told by itself."""
+
+    line: int
+    record: e.Record
+
+
+class RunHead(msgspec.Struct, frozen=True):
+    """A run begins."""
+
+    line: int
+    record: e.Record
+    event: e.RunStarted
+
+
+class RunTail(msgspec.Struct, frozen=True):
+    """A run ends: by itself (`finished`), without a word (`crashed`), or not yet (`open`)."""
+
+    run: str
+    how: Literal["finished", "crashed", "open"]
+    state: str
+    cycle: int | None = None
+    save: bool = False
+
+
+class CycleTold(msgspec.Struct, frozen=True):
+    """A cycle with what is worth telling of it; `finished` is None for one that was cut short.
+
+    `retries` counts by kind, `left_out` by type what was too much to tell one by one. `detail`:
+    its events have been told before it.
+    """
+
+    line: int
+    run: str
+    number: int
+    asked: str
+    started: str
+    finished: Finished | None
+    state: str
+    entries: tuple[Told | Contradiction, ...]
+    retries: dict[str, int]
+    left_out: dict[str, int]
+    detail: bool = False
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """Here the journal cannot be read any further."""
+
+    line: int
+    byte: int
+    what: str
+
+
+class Close(msgspec.Struct, frozen=True):
+    """The last word: how much was read, and what contradicted."""
+
+    records: int
+    runs: int
+    cycles: int
+    outcomes: Outcomes
+    contradictions: tuple[Contradiction, ...]
+    untold: int
+    ok: bool
+
+
+Item = RunHead | Told | CycleTold | RunTail | Contradiction | Damage | Close
+
+
+class _Chapter:
+    """The cycle that is being gathered."""
+
+    def __init__(self, line: int, record: e.Record, event: e.CycleStarted, number: int) -> None:
+        self.line = line
+        self.run = record.run
+        self.number = number
+        self.asked = event.asked
+        self.started = record.ts
+        self.entries: list[Told | Contradiction] = []
+        self.retries: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+
+    def note(self, line: int, record: e.Record) -> None:
+        event = record.event
+        if isinstance(event, e.RetryScheduled):
+            self.retries[event.kind] += 1
+        elif isinstance(event, _IN_BRIEF) or _stops(event):
+            self._seen[event.type] += 1
+            if self._seen[event.type] <= PER_TYPE:
+                self.entries.append(Told(line, record))
+            else:
+                self.left_out[event.type] += 1
+
+    def told(self, line: int, state: str, finished: Finished | None) -> CycleTold:
+        return CycleTold(
+            line=line,
+            run=self.run,
+            number=self.number,
+            asked=self.asked,
+            started=self.started,
+            finished=finished,
+            state=state,
+            entries=tuple(self.entries),
+            retries=dict(sorted(self.retries.items())),
+            left_out=dict(sorted(self.left_out.items())),
+        )
+
+
+class Story:
+    """Fed with every record and the view after it; yields what is to be told by now.
+
+    Args:
+        cycle: tell this cycle alone, event by event; None: all of it, cycle by cycle.
+    """
+
+    def __init__(self, cycle: int | None = None) -> None:
+        self._only = cycle
+        self._head: RunHead | None = None
+        self._chapter: _Chapter | None = None
+        self._run = ""
+        self._told_run = False
+        self.found = cycle is None
+
+    def note(self, line: int, record: e.Record, view: View, before: View) -> Iterable[Item]:
+        """What is to be told after one more record; `view` is the fold with it, `before` without."""
+        if type(record.event) in _UNTOLD and self._only is None:
+            return ()
+        return self._note(line, record, view, before)
+
+    def _note(self, line: int, record: e.Record, view: View, before: View) -> Iterator[Item]:
+        event = record.event
+        if isinstance(event, e.RunStarted):
+            yield from self._run_started(line, record, event, before)
+            return
+        if isinstance(event, e.CycleStarted):
+            yield from self._cycle_started(line, record, event, view)
+        yield from self._tell(line, record)
+        if isinstance(event, e.CycleFinished):
+            yield from self._cycle_finished(line, view)
+        if isinstance(event, e.RunFinished):
+            yield from self._run_over(view, "finished")
+
+    def contradiction(self, found: Contradiction) -> Iterator[Item]:
+        """A contradiction, where it stands."""
+        if self._chapter is not None and self._only is None:
+            self._chapter.entries.append(found)
+        else:
+            yield found
+
+    def finish(self, view: View) -> Iterator[Item]:
+        """What is left to tell after the last record."""
+        if self._run and view.ended is None:
+            yield from self._run_over(view, "open")
+
+    # --- runs ---
+
+    def _run_started(
+        self, line: int, record: e.Record, event: e.RunStarted, before: View
+    ) -> Iterator[Item]:
+        if self._run and before.ended is None:
+            yield from self._run_over(before, "crashed")
+        self._run, self._told_run = record.run, False
+        self._head = RunHead(line, record, event)
+        if self._only is None:
+            yield from self._open_run()
+
+    def _open_run(self) -> Iterator[Item]:
+        if self._head is not None:
+            yield self._head
+        self._head, self._told_run = None, True
+
+    def _run_over(self, view: View, how: Literal["finished", "crashed", "open"]) -> Iterator[Item]:
+        chapter, self._chapter = self._chapter, None
+        if chapter is not None and self._only in {None, chapter.number}:
+            yield chapter.told(0, view.state.name, None)
+        if self._told_run:
+            yield RunTail(
+                run=self._run,
+                how=how,
+                state=view.state.name,
+                cycle=None if chapter is None else chapter.number,
+                save=view.open_save is not None and view.open_save.run == self._run,
+            )
+        self._run, self._told_run = "", False
+
+    # --- cycles ---
+
+    def _cycle_started(
+        self, line: int, record: e.Record, event: e.CycleStarted, view: View
+    ) -> Iterator[Item]:
+        number = record.cycle or view.last_cycle
+        if self._chapter is not None and self._only is None:
+            yield self._chapter.told(0, view.state.name, None)
+        self._chapter = _Chapter(line, record, event, number)
+        if self._only == number:
+            self.found = True
+            yield from self._open_run()
+
+    def _tell(self, line: int, record: e.Record) -> Iterator[Item]:
+        if self._only is not None:
+            if record.cycle == self._only and self.found and _in_detail(record.event):
+                yield Told(line, record)
+        elif self._chapter is not None:
+            self._chapter.note(line, record)
+        elif _outside(record.event):
+            yield Told(line, record)
+
+    def _cycle_finished(self, line: int, view: View) -> Iterator[Item]:
+        chapter, self._chapter = self._chapter, None
+        if chapter is None or self._only not in {None, chapter.number}:
+            return
+        last = view.history[-1] if view.history else None
+        finished = last if last is not None and last.number == chapter.number else None
+        told = chapter.told(line, view.state.name, finished)
+        yield told if self._only is None else replace(told, detail=True)
+
+
+_UNTOLD = frozenset(
+    (
+        *(e.InsightGenerated, e.InsightSkipped, e.PathAbandoned, e.InsightVanished),
+        *(e.FolderListed, e.MountChecked, e.WorkerStarted, e.WorkersObserved, e.BucketReindexed),
+    )
+)
+
+
+def _in_detail(event: e.Event | e.Unknown) -> bool:
+    """Whether an event of the one cycle that is told in detail is noteworthy."""
+    if isinstance(event, e.InsightGenerated):
+        return event.change != "unchanged"
+    return not isinstance(event, e.WorkersObserved | e.FolderListed | e.CycleFinished)
+
+
+def _stops(event: e.Event | e.Unknown) -> bool:
+    if isinstance(event, e.WorkerStopped):
+        return event.abandoned
+    return isinstance(event, e.Transitioned) and event.trigger in {"abort", "halt"}
+
+
+def _outside(event: e.Event | e.Unknown) -> bool:
+    """Whether an event outside cycles is told."""
+    if isinstance(event, e.Transitioned):
+        return event.trigger not in _UNTOLD_TRIGGERS
+    return not isinstance(event, e.CycleFinished)

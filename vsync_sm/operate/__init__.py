@@ -1,0 +1,1 @@
+"""What people and machines watch and steer from outside."""

@@ -1,0 +1,165 @@
+"""What `check` and `plan` say: sinks that gather the facts of a run, and tell them at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from vsync_sm.core import events as e
+from vsync_sm.core.present import count, printable, refusal, sentence
+from vsync_sm.core.view import View
+
+SHOWN = 20
+"""So many paths of each kind are listed for a person; `--json` lists all."""
+
+
+class CheckReport:
+    """The table of `vsync-sm check`, and what a cycle will cost."""
+
+    def __init__(self) -> None:
+        self._checks: list[e.CheckPassed | e.CheckFailed] = []
+        self._faults: list[e.FaultRaised] = []
+        self._folders = 0
+        self._mounts = 0
+        self._paths: int | None = None
+
+    def __call__(self, record: e.Record, _: View) -> None:
+        """Gather one record."""
+        event = record.event
+        if isinstance(event, e.CheckPassed | e.CheckFailed):
+            self._checks.append(event)
+        elif isinstance(event, e.FaultRaised):
+            self._faults.append(event)
+        elif isinstance(event, e.MountChecked):
+            self._mounts += 1
+        elif isinstance(event, e.FolderListed):
+            self._folders += 1
+        elif isinstance(event, e.PathsListed):
+            self._paths = event.paths
+
+    def lines(self) -> Iterator[str]:
+        """The report, line by line."""
+        width = max((len(check.check) for check in self._checks), default=0)
+        for check in self._checks:
+            passed = isinstance(check, e.CheckPassed)
+            words = check.detail if isinstance(check, e.CheckPassed) else check.message
+            yield printable(f"{'✔' if passed else '✖'} {check.check:<{width}}  {words}")
+            if isinstance(check, e.CheckFailed) and check.hint:
+                yield printable(f"  {'':<{width}}  → {check.hint}")
+        notes = [c.note for c in self._checks if isinstance(c, e.CheckPassed) and c.note]
+        yield from (printable(f"· {note}") for note in dict.fromkeys(notes))
+        if all(isinstance(check, e.CheckPassed) for check in self._checks):
+            yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
+        yield from self._cost()
+
+    def _cost(self) -> Iterator[str]:
+        if self._paths is None:
+            return
+        total = 2 * self._mounts + self._folders + self._paths
+        yield (
+            f"A cycle costs {count(total, 'request')} to Vault: {self._folders} lists, "
+            f"{self._paths} metadata reads, {2 * self._mounts} looks at mounts; and to Consul 1 "
+            "read, plus 1 write when something has changed."
+        )
+
+
+class PlanReport:
+    """What a cycle would do, for `vsync-sm plan`."""
+
+    def __init__(self, allow_command: Callable[[str], str]) -> None:
+        """`allow_command` gives the exact command that allows a refusal's id."""
+        self._allow_command = allow_command
+        self._paths: dict[str, list[str]] = {
+            name: [] for name in ("added", "updated", "removed", "carried", "failed", "backwards")
+        }
+        self._refused: e.SaveRefused | None = None
+        self._faults: list[e.FaultRaised] = []
+        self._finished: e.CycleFinished | None = None
+
+    def __call__(self, record: e.Record, _: View) -> None:
+        """Gather one record."""
+        event = record.event
+        paths = self._paths
+        match event:
+            case e.InsightGenerated(change="added" | "updated"):
+                paths[event.change].append(event.path)
+            case e.InsightVanished():
+                paths["removed"].append(event.path)
+            case e.InsightRegressed():
+                paths["backwards"].append(event.path)
+            case e.InsightCarriedForward():
+                paths["carried"].append(event.path)
+            case e.PathFailed():
+                paths["failed"].append(event.path)
+            case e.SaveRefused():
+                self._refused = event
+            case e.FaultRaised():
+                self._faults.append(event)
+            case e.CycleFinished():
+                self._finished = event
+            case _:
+                pass
+
+    @property
+    def complete(self) -> bool:
+        """Whether the cycle came as far as the verdict."""
+        return self._refused is not None or (
+            self._finished is not None and self._finished.reason == "operator"
+        )
+
+    def verdict(self) -> str:
+        """`save`, `unchanged`, `refused` or `aborted`."""
+        if self._refused is not None:
+            return "refused"
+        if not self.complete:
+            return "aborted"
+        changes = ("added", "updated", "removed")
+        return "save" if any(self._paths[name] for name in changes) else "unchanged"
+
+    def document(self) -> dict[str, Any]:
+        """The plan as one JSON document."""
+        finished = self._finished
+        return {
+            "verdict": self.verdict(),
+            **{name: sorted(found) for name, found in self._paths.items()},
+            "unchanged": finished.unchanged if finished else 0,
+            "refusals": msgspec.to_builtins(self._refused.refusals) if self._refused else [],
+            "allowance": self._refused.allowance if self._refused else "",
+            "faults": [
+                {"kind": fault.kind, "message": fault.message, "hint": fault.hint}
+                for fault in self._faults
+            ],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The plan for a person, line by line."""
+        for name, title in (
+            ("added", "would be added"),
+            ("updated", "would be changed"),
+            ("removed", "would be removed"),
+            ("backwards", "would go back to an older version"),
+            ("failed", "could not be read"),
+            ("carried", "would be carried forward"),
+        ):
+            yield from _some(sorted(self._paths[name]), title)
+        yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
+        if self._refused is not None:
+            yield refusal(self._refused, allow_command=self._allow_command(self._refused.allowance))
+            return
+        unchanged = self._finished.unchanged if self._finished else 0
+        yield {
+            "save": f"A cycle would save this; {count(unchanged, 'path')} unchanged.",
+            "unchanged": f"A cycle would find nothing to do: {count(unchanged, 'path')} unchanged.",
+            "aborted": "A cycle would be aborted and save nothing.",
+        }[self.verdict()]
+
+
+def _some(paths: list[str], title: str) -> Iterator[str]:
+    if not paths:
+        return
+    yield f"{count(len(paths), 'path')} {title}:"
+    yield from (f"  {printable(path)}" for path in paths[:SHOWN])
+    if len(paths) > SHOWN:
+        yield f"  … and {len(paths) - SHOWN} more (--json lists all)"

@@ -1,0 +1,95 @@
+"""The larger facts of a cycle, put together from what is known: pure, no decisions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+from vsync_sm.core.events import (
+    CycleFinished,
+    Requests,
+    RunRecovered,
+    SavedKey,
+    SaveRefused,
+    SaveStarted,
+)
+from vsync_sm.core.memory import Memory, sha256
+from vsync_sm.core.sync_info import mount_of
+from vsync_sm.core.view import View
+from vsync_sm.origin.saving import Reindexed
+
+SAMPLE = 10
+"""How many paths a refusal names by itself; the whole set stands before it in the journal."""
+
+
+def recovered(memory: Memory) -> RunRecovered | None:
+    """What an earlier run left open, or None when it ended by itself."""
+    if memory.crashed is None:
+        return None
+    run, state, cycle = memory.crashed
+    save = memory.open_save
+    return RunRecovered(
+        crashed_run=run,
+        state=state,
+        open_cycle=cycle,
+        open_save=save is not None and save.run == run,
+    )
+
+
+def save_refused(reindexed: Reindexed, mounts: tuple[str, ...]) -> SaveRefused:
+    """The refusal as a fact."""
+    verdict = reindexed.verdict
+    return SaveRefused(
+        refusals=verdict.refusals,
+        vanished=dict(Counter(mount_of(path, mounts) for path in verdict.vanished)),
+        regressed=dict(Counter(mount_of(path, mounts) for path in verdict.regressed)),
+        sample=tuple(islice((*verdict.vanished, *verdict.regressed), SAMPLE)),
+        allowance=verdict.allowance,
+    )
+
+
+def save_started(reindexed: Reindexed, allowance: str) -> SaveStarted:
+    """The order to save, as it must lie on the disk before the first byte goes to Consul."""
+    plan = reindexed.plan
+    return SaveStarted(
+        index=plan.index_digest,
+        index_key=plan.index_key,
+        index_modify_index=plan.index_modify_index,
+        keys=tuple(
+            SavedKey(write.key, write.modify_index, sha256(write.value)) for write in plan.writes
+        ),
+        stale=tuple(pair.key for pair in plan.stale),
+        vanished=dict(reindexed.verdict.unasked),
+        allowance=allowance,
+    )
+
+
+def cycle_finished(view: View, outcome: str, reason: str, requests: Requests) -> CycleFinished:
+    """The close of the cycle that `view` shows; every path that was listed is accounted for."""
+    cycle = view.cycle
+    if cycle is None:
+        return CycleFinished(outcome=outcome, reason=reason, requests=requests)
+    tally, listed = cycle.tally, cycle.listed or 0
+    ended = tally.generated + tally.skipped + tally.failed + tally.abandoned
+    return CycleFinished(
+        outcome=outcome,
+        reason=reason,
+        listed=listed,
+        generated=tally.generated,
+        skipped=tally.skipped,
+        failed=tally.failed,
+        carried=tally.carried,
+        abandoned=tally.abandoned,
+        unsent=listed - ended,
+        added=tally.added,
+        updated=tally.updated,
+        unchanged=tally.unchanged,
+        vanished=tally.vanished,
+        regressed=tally.regressed,
+        requests=requests,
+        phases={
+            phase.name: round(phase.seconds, 6)
+            for phase in cycle.phases
+            if phase.seconds is not None
+        },
+    )

@@ -1,0 +1,214 @@
+"""The start-up checks: what must hold before the first cycle, each a fact and a clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+
+from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.events import CheckFailed, CheckPassed, Event
+from vsync_sm.core.machine import State
+from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.listing import refuse_other_mounts
+from vsync_sm.origin.scope import Scope
+from vsync_sm.servers.consul import Consul
+from vsync_sm.servers.vault import Vault
+
+LEAST = "origin.vault.requiredCapabilities: {data: [], metadata: [read, list]}"
+"""The configuration line of the least that vsync needs: no right to any value."""
+
+
+class Required(msgspec.Struct, frozen=True):
+    """The capabilities that the token must have on `<mount>data/` and `<mount>metadata/`."""
+
+    data: tuple[str, ...]
+    metadata: tuple[str, ...]
+
+
+class StartupChecks:
+    """Run once, on a thread of their own; end with `PhaseDone(checking, passed)`."""
+
+    def __init__(
+        self, scope: Scope, servers: Servers, order: Order, required: Required, *, probe: str
+    ) -> None:
+        """`probe` names this host's probe key; "" leaves Consul alone (for `plan`)."""
+        self._scope = scope
+        self._servers = servers
+        self._order = order
+        self._required = required
+        self._probe = probe
+
+    def run(self) -> None:
+        """Every check that can be made, then the first fault, if any, as a fatal one."""
+        with self._scope.guarded():
+            faults: list[Fault] = []
+            if self._probe:
+                faults += self._check("Consul sync path", self._check_consul)
+            vault = self._check("Vault server", self._check_health)
+            vault = vault or self._check("Vault token", self._check_token)
+            faults += vault
+            for mount in self._order.mounts if not vault else ():
+                found = self._check(f"mount {mount}", partial(self._check_mount, mount))
+                faults += found or self._check(
+                    f"capabilities on {mount}", partial(self._check_capabilities, mount)
+                )
+            if faults:
+                raise _fatal(faults[0])
+            self._scope.done(State.checking, result=True)
+
+    def _check(self, name: str, check: Callable[[], CheckPassed]) -> list[Fault]:
+        self._scope.check()
+        try:
+            fact: Event = check()
+        except Fault as fault:
+            self._scope.tell(
+                (
+                    CheckFailed(
+                        check=name, kind=fault.kind.word, message=fault.message, hint=fault.hint
+                    ),
+                )
+            )
+            return [fault]
+        self._scope.tell((fact,))
+        return []
+
+    # --- Consul ---
+
+    def _check_consul(self) -> CheckPassed:
+        consul, limit = self._servers.consul, self._scope.budget.consul
+        # Beside the buckets, where a destination's own probes lie: every reader ignores it.
+        directory = f"{self._order.prefix}vsyncChecks/"
+        key = f"{directory}{self._probe}"
+        try:
+            for step in _probe_steps(consul, directory, key, self._scope):
+                _expect(step, key)
+        except Fault:
+            with suppress(Fault):  # the first fault says more than this one would
+                consul.delete(key, limit)
+            raise
+        consul.delete(key, limit)
+        if consul.read(key, limit) is not None:
+            raise _probe_failed(key, "deleted")
+        return CheckPassed(
+            check="Consul sync path",
+            detail=f"wrote, read, listed, updated and deleted a probe key under {directory}",
+        )
+
+    # --- Vault ---
+
+    def _check_health(self) -> CheckPassed:
+        vault: Vault = self._servers.vault
+        health = vault.health(self._scope.budget.vault)
+        if not health.initialized or health.sealed:
+            raise Fault(
+                FaultKind.SEALED,
+                "Vault is sealed" if health.initialized else "Vault is not initialized",
+                hint="Unseal it (vault operator unseal), then start again.",
+                context={"server": "Vault"},
+            )
+        if health.dr_secondary or health.performance_secondary:
+            role = "DR" if health.dr_secondary else "performance"
+            raise Fault(
+                FaultKind.CHECK_FAILED,
+                f"this Vault is a {role} secondary",
+                hint="The origin must be the primary: point origin.vault.address at it.",
+                context={"server": "Vault"},
+            )
+        role = "standby" if health.standby else "active"
+        return CheckPassed(check="Vault server", detail=f"{role}, version {health.version}")
+
+    def _check_token(self) -> CheckPassed:
+        if not self._servers.vault.token_alive(self._scope.budget.vault):
+            raise Fault(
+                FaultKind.AUTHENTICATION,
+                "Vault does not accept the token, or its policy forbids auth/token/lookup-self",
+                hint="Give a token that lives; its policy needs: "
+                'path "auth/token/lookup-self" { capabilities = ["read"] }.',
+                context={"server": "Vault"},
+            )
+        return CheckPassed(check="Vault token", detail="accepted")
+
+    def _check_mount(self, mount: str) -> CheckPassed:
+        facts = self._servers.vault.mount(mount, self._scope.budget.vault)
+        refuse_other_mounts(mount, facts)
+        return CheckPassed(check=f"mount {mount}", detail=f"KV v2, accessor {facts.accessor}")
+
+    def _check_capabilities(self, mount: str) -> CheckPassed:
+        wanted = {
+            f"{mount}data/": self._required.data,
+            f"{mount}metadata/": self._required.metadata,
+        }
+        granted = self._servers.vault.capabilities(tuple(wanted), self._scope.budget.vault)
+        missing = {
+            path: [name for name in names if name not in granted[path]]
+            for path, names in wanted.items()
+            if "root" not in granted[path]
+        }
+        lacks = [f"{', '.join(names)} on {path}*" for path, names in missing.items() if names]
+        if lacks:
+            raise Fault(
+                FaultKind.CHECK_FAILED,
+                f"the token may not {' and not '.join(lacks)}",
+                hint=f"Grant it, or ask for less: {LEAST} is the least that works, with the "
+                f"policy: {policy(mount)}",
+                context={"mount": mount},
+            )
+        return CheckPassed(
+            check=f"capabilities on {mount}",
+            detail="; ".join(
+                f"{path}: {', '.join(sorted(granted[path])) or 'none'}" for path in wanted
+            ),
+            note=_more_than_the_least(mount, granted),
+        )
+
+
+def policy(mount: str) -> str:
+    """The Vault policy that is the least vsync works with, for one mount."""
+    return f'path "{mount}metadata/*" {{ capabilities = ["read", "list"] }}'
+
+
+def _more_than_the_least(mount: str, granted: dict[str, frozenset[str]]) -> str:
+    data = granted[f"{mount}data/"] - {"deny"}
+    more = granted[f"{mount}metadata/"] - {"deny", "read", "list"}
+    if not data and not more:
+        return ""
+    return (
+        "The token may do more than vsync needs, which is to read metadata only. "
+        f"The least that works: {LEAST}, with the policy: {policy(mount)}"
+    )
+
+
+def _probe_steps(
+    consul: Consul, directory: str, key: str, scope: Scope
+) -> Iterator[tuple[str, bool]]:
+    limit = scope.budget.consul
+    yield "written", consul.put(key, b"1", limit)
+    yield "read", (pair := consul.read(key, limit)) is not None and pair.value == b"1"
+    yield "listed", key in consul.list_keys(directory, limit)
+    yield "updated", consul.put(key, b"2", limit)
+    yield "read", (pair := consul.read(key, limit)) is not None and pair.value == b"2"
+
+
+def _expect(step: tuple[str, bool], key: str) -> None:
+    done, held = step
+    if not held:
+        raise _probe_failed(key, done)
+
+
+def _probe_failed(key: str, step: str) -> Fault:
+    return Fault(
+        FaultKind.CHECK_FAILED,
+        f"Consul did not keep the probe key {key}: it could not be {step}",
+        hint="Another vsync may be checking the same sync path from this host right now; "
+        "try again. If it comes back, Consul loses writes.",
+        context={"key": key, "step": step},
+    )
+
+
+def _fatal(fault: Fault) -> Fault:
+    if fault.fatal:
+        return fault
+    return Fault(FaultKind.CHECK_FAILED, fault.message, hint=fault.hint, context=fault.context)

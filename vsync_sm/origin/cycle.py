@@ -1,0 +1,160 @@
+"""One cycle: its phases as effects on threads of its own, which only ever post messages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from vsync_sm.core.events import BusyWorker, Event, Requests
+from vsync_sm.core.machine import State
+from vsync_sm.core.memory import OpenSave
+from vsync_sm.core.safety import Limits
+from vsync_sm.core.save import SavePlan
+from vsync_sm.origin.access import Access
+from vsync_sm.origin.budget import Budget
+from vsync_sm.origin.clock import NS, Clock, Random
+from vsync_sm.origin.inbox import Inbox
+from vsync_sm.origin.listing import Listed, Lister, list_everything
+from vsync_sm.origin.saving import Recalled, Saver, reindex
+from vsync_sm.origin.scope import Scope
+from vsync_sm.origin.working import Crew, Worked
+from vsync_sm.servers.consul import Consul
+from vsync_sm.servers.vault import Vault
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What every cycle of a run has in common: plain values from the configuration.
+
+    `prefix` is the sync path with `origin/`; times are seconds, `value_limit` is bytes.
+    """
+
+    mounts: tuple[str, ...]
+    prefix: str
+    num_buckets: int
+    workers: int
+    timeout_s: float
+    request_timeout_s: float
+    value_limit: int
+    limits: Limits
+
+
+class Servers(msgspec.Struct, frozen=True):
+    """Whom a cycle talks to."""
+
+    vault: Vault
+    consul: Consul
+    access: Access
+
+
+class Cycle:
+    """Started phase by phase by the loop; closed by it whatever happens."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        order: Order,
+        servers: Servers,
+        inbox: Inbox,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.number = number
+        self.deadline = clock.mono() + int(order.timeout_s * NS)
+        self._order = order
+        self._servers = servers
+        budget = Budget(clock, deadline=self.deadline, request_timeout_s=order.request_timeout_s)
+        self._scope = Scope(number, inbox, budget, clock, random)
+        self._lister = Lister(self._scope, servers.vault, servers.access)
+        self._crew: Crew | None = None
+        self._threads: list[threading.Thread] = []
+
+    # --- the phases, each ends with `PhaseDone` or a fault ---
+
+    def start_listing(self, open_save: OpenSave | None) -> None:
+        """Ends with `Listed`."""
+        order = self._order
+        self._start(
+            State.listing,
+            lambda: list_everything(
+                self._scope,
+                self._lister,
+                self._servers.consul,
+                prefix=order.prefix,
+                mounts=order.mounts,
+                open_save=open_save,
+            ),
+        )
+
+    def start_working(self, listed: Listed, carried: Mapping[str, int]) -> None:
+        """Ends with `Worked`. `carried`: by path, the cycles in a row it was carried so far."""
+        order, servers = self._order, self._servers
+        crew = Crew(
+            self._scope,
+            servers.vault,
+            servers.access,
+            self._lister,
+            listed,
+            workers=order.workers,
+            num_buckets=order.num_buckets,
+            limits=order.limits,
+        )
+        self._crew = crew
+        self._threads += crew.threads
+        self._start(State.working, lambda: crew.run(carried))
+
+    def start_reindexing(self, listed: Listed, worked: Worked, recalled: Recalled) -> None:
+        """Ends with `Reindexed`."""
+        order = self._order
+        self._start(
+            State.reindexing,
+            lambda: reindex(
+                self._scope,
+                listed,
+                worked,
+                recalled,
+                prefix=order.prefix,
+                mounts=order.mounts,
+                value_limit=order.value_limit,
+                limits=order.limits,
+            ),
+        )
+
+    def start_saving(self, plan: SavePlan) -> None:
+        """Ends with `Saved`. Only after `save_started` lies on the disk."""
+        saver = Saver(self._scope, self._servers.consul, plan, self._order.prefix)
+        self._start(State.saving, saver.save)
+
+    # --- asked by the loop ---
+
+    def busy(self) -> tuple[BusyWorker, ...]:
+        """What each busy worker is at; `since` is the clock's monotonic time."""
+        return self._crew.busy() if self._crew else ()
+
+    def requests(self) -> Requests:
+        """How many requests were sent so far."""
+        return self._scope.budget.requests()
+
+    def close(self) -> tuple[Event, ...]:
+        """Tear down, and return the ends of the paths that were taken and not told."""
+        self._scope.close()
+        return self._crew.close() if self._crew else ()
+
+    def stopped(self) -> tuple[Event, ...]:
+        """How each worker that has not said so itself did end."""
+        return self._crew.stopped() if self._crew else ()
+
+    def alive(self) -> int:
+        """How many of its threads have not come back."""
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def _start(self, phase: State, effect: Callable[[], object]) -> None:
+        def run() -> None:
+            with self._scope.guarded():
+                self._scope.done(phase, effect())
+
+        thread = threading.Thread(target=run, name=f"{phase}-{self.number}", daemon=True)
+        self._threads.append(thread)
+        thread.start()

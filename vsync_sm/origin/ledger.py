@@ -1,0 +1,46 @@
+"""Where the loop writes down what happened: the journal first, then everyone who is shown it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from vsync_sm.core.events import CycleFinished, Event, Record
+from vsync_sm.core.memory import Memory
+from vsync_sm.core.view import View, apply
+from vsync_sm.journal.writer import Journal
+
+Sink = Callable[[Record, View], None]
+"""Gets each record, with the view after it, once it is in the journal's hands. Must not raise."""
+
+
+class Ledger:
+    """The journal, and the folds that are fed with it."""
+
+    def __init__(self, journal: Journal, memory: Memory, view: View, sinks: Sequence[Sink]) -> None:
+        """`memory` and `view` have folded the journal so far."""
+        self.memory = memory
+        self.view = view
+        self.cycle: int | None = None
+        self._journal = journal
+        self._sinks = sinks
+
+    def tell(self, *events: Event) -> None:
+        """Write the events down, in the running cycle if there is one. Raises Fault(JOURNAL)."""
+        for event in events:
+            record = self._journal.append(event, cycle=self.cycle)
+            self.memory.note(record)
+            self.view = apply(self.view, record)
+            for sink in self._sinks:
+                sink(record, self.view)
+            if isinstance(event, CycleFinished):
+                self.cycle = None
+
+    def tell_synced(self, *events: Event) -> None:
+        """The same, and return only when it lies on the disk."""
+        self.tell(*events)
+        self._journal.sync()
+
+    def breathe(self, mono: int) -> None:
+        """Flush what has waited long enough; called by the loop whenever it has a moment."""
+        if self._journal.flush_due(mono):
+            self._journal.flush()

@@ -1,0 +1,189 @@
+"""The first phase: the former sync info from Consul, then every path of every mount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.events import FolderListed, MountChecked, PathsListed, SyncInfoRead
+from vsync_sm.core.memory import OpenSave, settle, sha256
+from vsync_sm.core.safety import confirmed_gone
+from vsync_sm.core.sync_info import Former, decode_former
+from vsync_sm.origin.access import Access
+from vsync_sm.origin.scope import Scope
+from vsync_sm.servers.consul import Consul
+from vsync_sm.servers.vault import MountFacts, Vault
+
+
+class SecretPath(msgspec.Struct, frozen=True):
+    """One listed secret: its mount (ends in `/`), and its path within it."""
+
+    mount: str
+    path: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What listing found. `accessors` are by mount."""
+
+    former: Former
+    paths: tuple[SecretPath, ...]
+    accessors: dict[str, str]
+
+
+class Lister:
+    """Asks Vault for names, and never believes a failed list to be an empty one (safety rule 2)."""
+
+    def __init__(self, scope: Scope, vault: Vault, access: Access) -> None:
+        self._scope = scope
+        self._vault = vault
+        self._access = access
+        self._again: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def check_mount(self, mount: str) -> MountFacts:
+        """The mount as the server describes it. Raises Fault unless it is this mount, and KV v2."""
+        limit = self._scope.budget.vault
+        facts = self._scope.patience.call(
+            f"mount {mount}",
+            lambda: self._access.call(lambda: self._vault.mount(mount, limit), limit),
+        )
+        refuse_other_mounts(mount, facts)
+        return facts
+
+    def names(self, mount: str, folder: str) -> tuple[str, ...] | None:
+        """A folder's names, or None for Vault's "nothing here"."""
+        limit = self._scope.budget.vault
+        try:
+            return self._scope.patience.call(
+                f"list {mount}{folder}",
+                lambda: self._access.call(
+                    lambda: self._vault.list_names(mount, folder, limit), limit
+                ),
+            )
+        except Fault as fault:
+            if fault.kind is FaultKind.FORBIDDEN and not folder:
+                raise Fault(
+                    FaultKind.MOUNT_FORBIDDEN,
+                    f"Vault refuses to list the mount {mount}",
+                    hint=f'Grant the token "list" and "read" on {mount}metadata/*.',
+                    context=fault.context,
+                ) from None
+            raise
+
+    def gone(self, mount: str, folder: str, name: str) -> bool:
+        """Whether a name that `folder` has just given is gone, by listing `folder` again."""
+        known = self._again.get((mount, folder))
+        if known is not None and confirmed_gone(name, known):
+            return True
+        answer = self.names(mount, folder)
+        if answer is None:
+            parent, _, last = folder.rstrip("/").rpartition("/")
+            if not folder or self.gone(mount, parent and f"{parent}/", f"{last}/"):
+                answer = ()
+            else:
+                raise still_named(mount, folder)
+        self._again[mount, folder] = answer
+        return confirmed_gone(name, answer)
+
+    def walk(self, mount: str) -> Iterator[SecretPath]:
+        """Every path of a mount, folder by folder, telling each folder as it is listed."""
+        folders = [""]
+        while folders:
+            self._scope.check()
+            folder = folders.pop()
+            names = self.names(mount, folder)
+            if names is None:
+                self._believe_empty(mount, folder)
+                names = ()
+            below = [f"{folder}{name}" for name in names if name.endswith("/")]
+            paths = [f"{folder}{name}" for name in names if not name.endswith("/")]
+            self._scope.tell(
+                (FolderListed(mount=mount, folder=folder, paths=len(paths), folders=len(below)),)
+            )
+            folders.extend(reversed(below))
+            for path in paths:
+                yield SecretPath(mount, path)
+
+    def _believe_empty(self, mount: str, folder: str) -> None:
+        parent, _, last = folder.rstrip("/").rpartition("/")
+        if folder and not self.gone(mount, parent and f"{parent}/", f"{last}/"):
+            raise still_named(mount, folder)
+
+
+def list_everything(
+    scope: Scope,
+    lister: Lister,
+    consul: Consul,
+    *,
+    prefix: str,
+    mounts: tuple[str, ...],
+    open_save: OpenSave | None,
+) -> Listed:
+    """The whole phase. Raises Fault where anything is not certain."""
+    accessors = {}
+    for mount in mounts:
+        facts = lister.check_mount(mount)
+        accessors[mount] = facts.accessor
+        scope.tell((MountChecked(mount=mount, version=facts.version, accessor=facts.accessor),))
+    former = _read_former(scope, consul, prefix, open_save)
+    paths: list[SecretPath] = []
+    by_mount = {}
+    for mount in mounts:
+        before = len(paths)
+        paths.extend(lister.walk(mount))
+        by_mount[mount] = len(paths) - before
+    scope.tell((PathsListed(paths=len(paths), mounts=by_mount),))
+    return Listed(former, tuple(paths), accessors)
+
+
+def _read_former(scope: Scope, consul: Consul, prefix: str, open_save: OpenSave | None) -> Former:
+    tree = scope.patience.call(
+        f"read {prefix}", lambda: consul.read_tree(prefix, scope.budget.consul)
+    )
+    former = decode_former(prefix, tree)
+    index = former.index_key
+    scope.tell(
+        (
+            SyncInfoRead(
+                prefix=prefix,
+                insights=len(former.insights),
+                buckets=len(former.keys),
+                index=sha256(index.value) if index else "",
+                num_buckets=len(former.digests) if former.digests is not None else None,
+            ),
+        )
+    )
+    if open_save is not None and open_save.started.index_key.startswith(prefix):
+        scope.tell((settle(open_save, former),))
+    return former
+
+
+def refuse_other_mounts(mount: str, facts: MountFacts) -> None:
+    """Raise Fault unless `facts` describe this very mount, and it is KV v2."""
+    if facts.path != mount:
+        raise Fault(
+            FaultKind.MOUNT_CHANGED,
+            f"{mount} is not a mount: the server says it lies in {facts.path or '(nothing)'}",
+            hint="origin.mounts wants mounts, not folders inside one.",
+            context={"mount": mount, "server_path": facts.path},
+        )
+    if facts.type != "kv" or facts.version != "2":
+        found = f"{facts.type} version {facts.version or '1'}" if facts.type == "kv" else facts.type
+        raise Fault(
+            FaultKind.MOUNT_CHANGED,
+            f"the mount {mount} is {found}, not KV version 2",
+            hint="vsync needs versions; enable KV v2 (vault kv enable-versioning) or take the "
+            "mount out of origin.mounts.",
+            context={"mount": mount, "found": found},
+        )
+
+
+def still_named(mount: str, folder: str) -> Fault:
+    """The fault of a folder that answers "nothing here" while its parent still names it."""
+    return Fault(
+        FaultKind.VANISHED_BETWEEN_LISTS,
+        f"{mount}{folder} answers that nothing is there, but its parent still names it",
+        hint="A lagging standby or a server in trouble answers so; the next cycle looks again.",
+        context={"mount": mount, "folder": folder},
+    )

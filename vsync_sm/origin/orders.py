@@ -1,0 +1,59 @@
+"""What a run is told to do, and what it does it with: all of it comes from the wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+import msgspec
+
+from vsync_sm.core.errors import Fault
+from vsync_sm.core.events import RunStarted
+from vsync_sm.journal.writer import Journal
+from vsync_sm.origin.checks import Required
+from vsync_sm.origin.clock import Clock, Random
+from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.inbox import Inbox
+from vsync_sm.origin.ledger import Sink
+
+
+class Mode(Enum):
+    """How far a run goes: for ever, one cycle, one cycle up to the save, the checks only."""
+
+    daemon = "daemon"
+    once = "once"
+    plan = "plan"
+    check = "check"
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What a run is told to do.
+
+    `tick_s` is seconds; `probe` names the Consul probe key ("": none); `allow` is the id of a
+    refusal that a human, `by`, allows.
+    """
+
+    mode: Mode
+    order: Order
+    required: Required
+    tick_s: float
+    probe: str
+    started: RunStarted
+    allow: str = ""
+    by: str = ""
+
+
+class Hands(msgspec.Struct, frozen=True):
+    """What the loop works with.
+
+    `inform` starts to inform a human of a fault and returns at once: False when there is nobody
+    to inform, else `Informed` comes into the inbox.
+    """
+
+    servers: Servers
+    inbox: Inbox
+    journal: Journal
+    clock: Clock
+    random: Random
+    inform: Callable[[Fault], bool]
+    sinks: Sequence[Sink] = ()

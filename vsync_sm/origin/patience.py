@@ -1,0 +1,106 @@
+"""Trying again inside a cycle: bounded, with jitter, and shared by all workers.
+
+One back-off for the whole cycle: when one worker is told to wait, all wait, so that a struggling
+server is not asked by the others meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from vsync_sm.core.errors import Fault
+from vsync_sm.core.events import RetryScheduled
+from vsync_sm.origin.clock import NS, Clock, Random
+
+ATTEMPTS = 4
+"""How often one request is sent at the most."""
+
+RETRIES = 100
+"""How often a cycle tries again at the most, over all its requests."""
+
+FLOOR_S = 0.1
+CEILING_S = 5.0
+RETRY_AFTER_CEILING_S = 30.0
+
+_T = TypeVar("_T")
+
+
+class Cancelled(Exception):  # noqa: N818  nothing went wrong
+    """The cycle is being torn down; whoever notices just ends."""
+
+
+class Patience:
+    """Sends requests, again if need be."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        random: Random,
+        cancelled: threading.Event,
+        report: Callable[[RetryScheduled], None],
+    ) -> None:
+        """`report` takes each retry as a fact; `cancelled` ends every wait."""
+        self._clock = clock
+        self._random = random
+        self._cancelled = cancelled
+        self._report = report
+        self._lock = threading.Lock()
+        self._resume = 0
+        self._streak = 0
+        self._left = RETRIES
+
+    def call(self, what: str, request: Callable[[], _T]) -> _T:
+        """Send `request`; `what` names it in the journal.
+
+        Raises:
+            Fault: it kept failing, or failed in a way that trying again does not heal.
+            Cancelled: the cycle was torn down meanwhile.
+        """
+        attempt = 1
+        while True:
+            self._wait()
+            try:
+                answer = request()
+            except Fault as fault:
+                delay = self._failed(fault)
+                if not fault.retry or attempt == ATTEMPTS or delay is None:
+                    raise
+                self._report(
+                    RetryScheduled(
+                        what=what,
+                        attempt=attempt,
+                        delay_s=round(delay, 3),
+                        kind=fault.kind.word,
+                        message=fault.message,
+                    )
+                )
+                attempt += 1
+            else:
+                self._streak = 0
+                return answer
+
+    def _wait(self) -> None:
+        while True:
+            if self._cancelled.is_set():
+                raise Cancelled
+            pause = (self._resume - self._clock.mono()) / NS
+            if pause <= 0:
+                return
+            self._cancelled.wait(pause)
+
+    def _failed(self, fault: Fault) -> float | None:
+        # A missing or zero Retry-After is never taken at its word: there is a floor.
+        if not fault.retry:
+            return None
+        with self._lock:
+            if self._left == 0:
+                return None
+            self._left -= 1
+            backoff = min(FLOOR_S * 2**self._streak, CEILING_S) * (0.5 + self._random() / 2)
+            self._streak = min(self._streak + 1, 10)
+            asked = min(fault.retry_after or 0.0, RETRY_AFTER_CEILING_S)
+            delay: float = max(FLOOR_S, backoff, asked)
+            self._resume = max(self._resume, self._clock.mono() + int(delay * NS))
+            return delay

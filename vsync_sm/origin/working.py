@@ -1,0 +1,327 @@
+"""The second phase: N workers, one path at a time each, turn metadata into insights.
+
+A sender hands out the paths and stops when the cycle does. Each path that was taken ends exactly
+once: a worker notes its end, the coordinator tells the loop in batches, and what was taken but
+not told when the cycle is closed is abandoned.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.events import (
+    BusyWorker,
+    Event,
+    InsightCarriedForward,
+    InsightGenerated,
+    InsightSkipped,
+    PathAbandoned,
+    PathFailed,
+    WorkerStarted,
+    WorkerStopped,
+)
+from vsync_sm.core.insight import Insight, skip_reason
+from vsync_sm.core.safety import Limits, failing_in_a_row, too_many_failed
+from vsync_sm.core.sync_info import bucket_of, change_of, data_path
+from vsync_sm.origin.access import Access
+from vsync_sm.origin.listing import Listed, Lister, SecretPath
+from vsync_sm.origin.patience import Cancelled
+from vsync_sm.origin.scope import BATCH, Scope
+from vsync_sm.servers.vault import Metadata, Vault
+
+FLUSH_S = 0.02
+"""How often the coordinator tells the loop what the workers did, seconds."""
+
+_BACKLOG = 2_000
+
+_ONE_PATHS_OWN = frozenset({FaultKind.FORBIDDEN, FaultKind.NOT_FOUND})
+_SERVERS_DOING = frozenset(
+    {
+        FaultKind.TIMEOUT,
+        FaultKind.SERVER_ERROR,
+        FaultKind.RATE_LIMITED,
+        FaultKind.NOT_VAULT,
+        FaultKind.BAD_REQUEST,
+    }
+)
+
+
+class SyncInfo:
+    """The insights of a cycle in N hashed buckets; many workers may put at once."""
+
+    def __init__(self, num_buckets: int) -> None:
+        self._buckets: tuple[dict[str, Insight], ...] = tuple({} for _ in range(num_buckets))
+        self._locks = tuple(threading.Lock() for _ in range(num_buckets))
+
+    def put(self, path: str, insight: Insight) -> None:
+        """Keep the insight of an absolute data path in the path's bucket."""
+        number = bucket_of(path, len(self._buckets))
+        with self._locks[number]:
+            self._buckets[number][path] = insight
+
+    def buckets(self) -> tuple[dict[str, Insight], ...]:
+        """The buckets, once every worker has ended."""
+        return self._buckets
+
+    def insights(self) -> dict[str, Insight]:
+        """All insights, once every worker has ended."""
+        return {path: insight for bucket in self._buckets for path, insight in bucket.items()}
+
+
+class Worked(msgspec.Struct, frozen=True):
+    """What working found: `failed` are the paths that failed and had nothing to carry."""
+
+    sync_info: SyncInfo
+    failed: frozenset[str]
+
+
+class Sender:
+    """Hands out the listed paths, one at a time, until they end or the cycle does."""
+
+    def __init__(self, paths: tuple[SecretPath, ...], cancelled: threading.Event) -> None:
+        self._paths = iter(paths)
+        self._cancelled = cancelled
+        self._lock = threading.Lock()
+
+    def take(self) -> SecretPath | None:
+        """The next path, or None when there is none to be sent."""
+        if self._cancelled.is_set():
+            return None
+        with self._lock:
+            return next(self._paths, None)
+
+
+class Worker:
+    """One thread's own: what it has taken and not yet told, and the ends it waits to tell."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.open: deque[tuple[str, int]] = deque()
+        self.ended: deque[Event] = deque()
+        self.paths = 0
+        self.stopped = False
+
+    def busy(self) -> BusyWorker | None:
+        """What it is at, with the clock's monotonic time at which it began."""
+        if self.stopped or len(self.open) <= len(self.ended):
+            return None
+        try:
+            path, since = self.open[-1]
+        except IndexError:  # it ended between the two looks
+            return None
+        return BusyWorker(self.number, path, since)
+
+
+class Crew:
+    """All workers of a cycle, and what they share."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        vault: Vault,
+        access: Access,
+        lister: Lister,
+        listed: Listed,
+        *,
+        workers: int,
+        num_buckets: int,
+        limits: Limits,
+    ) -> None:
+        self._scope = scope
+        self._vault = vault
+        self._access = access
+        self._lister = lister
+        self._listed = listed
+        self._limits = limits
+        self._sender = Sender(listed.paths, scope.cancelled)
+        self._sync_info = SyncInfo(num_buckets)
+        self._workers = tuple(Worker(number) for number in range(1, workers + 1))
+        self._telling = threading.Lock()
+        self._closed = False
+        self._counting = threading.Lock()
+        self._failed: list[str] = []
+        self._row = 0
+        self._broken = False
+        self.threads = [
+            threading.Thread(
+                target=self._work, args=(worker,), name=f"worker-{worker.number}", daemon=True
+            )
+            for worker in self._workers
+        ]
+
+    def run(self, carried: Mapping[str, int]) -> Worked:
+        """Start the workers, tell what they do, and carry forward what failed.
+
+        Args:
+            carried: by path, for how many cycles in a row it was carried before.
+        """
+        self._scope.tell(WorkerStarted(worker=worker.number) for worker in self._workers)
+        for thread in self.threads:
+            thread.start()
+        for thread in self.threads:
+            while thread.is_alive():
+                thread.join(FLUSH_S)
+                self._tell()
+                self._scope.check()
+        self._tell()
+        self._sign_off()
+        for mount, accessor in self._listed.accessors.items():
+            self._refuse_new_accessor(mount, accessor)
+        return Worked(self._sync_info, self._carry(carried))
+
+    def busy(self) -> tuple[BusyWorker, ...]:
+        """What each busy worker is at."""
+        found = (worker.busy() for worker in self._workers)
+        return tuple(each for each in found if each is not None)
+
+    def close(self) -> tuple[Event, ...]:
+        """The ends of what was begun and not told, once nothing more will be told."""
+        with self._telling:
+            self._closed = True
+            ends: list[Event] = []
+            for worker in self._workers:
+                ends += (PathAbandoned(worker=worker.number, path=path) for path, _ in worker.open)
+            return tuple(ends)
+
+    def stopped(self) -> tuple[WorkerStopped, ...]:
+        """How each worker that has not said so itself did end."""
+        return tuple(
+            WorkerStopped(worker=worker.number, paths=worker.paths, abandoned=thread.is_alive())
+            for worker, thread in zip(self._workers, self.threads, strict=True)
+            if not worker.stopped
+        )
+
+    # --- on a worker's thread ---
+
+    def _work(self, worker: Worker) -> None:
+        with self._scope.guarded():
+            self._work_on(worker)
+
+    def _work_on(self, worker: Worker) -> None:
+        try:
+            while (taken := self._sender.take()) is not None:
+                path = data_path(taken.mount, taken.path)
+                worker.open.append((path, self._scope.clock.mono()))
+                worker.ended.append(self._end(worker.number, taken, path))
+                while len(worker.ended) > _BACKLOG:
+                    self._scope.cancelled.wait(FLUSH_S)
+                    self._scope.check()
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _end(self, number: int, taken: SecretPath, path: str) -> Event:
+        try:
+            ended = self._read(number, taken, path)
+        except Fault as fault:
+            self._count_failure(fault, path)
+            return PathFailed(worker=number, path=path, kind=fault.kind.word, message=fault.message)
+        with self._counting:
+            self._row = 0
+        return ended
+
+    def _read(self, number: int, taken: SecretPath, path: str) -> Event:
+        limit = self._scope.budget.vault
+        metadata: Metadata | None = self._scope.patience.call(
+            f"read {path}",
+            lambda: self._access.call(
+                lambda: self._vault.read_metadata(taken.mount, taken.path, limit), limit
+            ),
+        )
+        if metadata is None:
+            return self._gone(number, taken, path)
+        why = skip_reason(metadata.state, metadata.server_now)
+        if why is not None:
+            return InsightSkipped(worker=number, path=path, why=why)
+        insight = Insight(metadata.state.current_version, metadata.state.update_time)
+        self._sync_info.put(path, insight)
+        change = change_of(self._listed.former.insights.get(path), insight)
+        return InsightGenerated(worker=number, path=path, insight=insight, change=change)
+
+    def _gone(self, number: int, taken: SecretPath, path: str) -> Event:
+        folder, separator, name = taken.path.rpartition("/")
+        if self._lister.gone(taken.mount, folder + separator, name):
+            return InsightSkipped(worker=number, path=path, why="gone")
+        raise Fault(
+            FaultKind.NOT_FOUND,
+            f"{path} answers that nothing is there, but its folder still names it",
+            hint="A lagging standby answers so; the next cycle looks again.",
+            context={"path": path},
+        )
+
+    def _count_failure(self, fault: Fault, path: str) -> None:
+        # What is not one path's fault goes up to the loop, and the path ends as abandoned.
+        if fault.kind not in _ONE_PATHS_OWN | _SERVERS_DOING:
+            raise fault
+        with self._counting:
+            if fault.kind in _SERVERS_DOING:
+                self._row += 1
+            self._failed.append(path)
+            row, failed = self._row, len(self._failed)
+        if failing_in_a_row(row):
+            raise fault
+        if too_many_failed(failed, len(self._listed.paths), self._limits):
+            raise Fault(
+                FaultKind.TOO_MANY_FAILED,
+                f"{failed} of {len(self._listed.paths)} paths could not be read",
+                hint=f"The last one: {fault.message}. {fault.hint}".strip(),
+                context={**fault.context, "last_path": path},
+            )
+
+    # --- on the coordinator's thread ---
+
+    def _tell(self) -> None:
+        while self._tell_batch():
+            pass
+
+    def _tell_batch(self) -> bool:
+        with self._telling:
+            if self._closed:
+                raise Cancelled
+            share = max(BATCH // len(self._workers), 1)
+            counts = [(worker, min(len(worker.ended), share)) for worker in self._workers]
+            batch = [worker.ended[at] for worker, count in counts for at in range(count)]
+            self._scope.tell_batch(batch)
+            # Told: only now are they off the workers' hands, so that none is lost or told twice.
+            for worker, count in counts:
+                worker.paths += count
+                for _ in range(count):
+                    worker.ended.popleft()
+                    worker.open.popleft()
+            return bool(batch)
+
+    def _sign_off(self) -> None:
+        if self._broken:
+            raise Cancelled
+        for worker in self._workers:
+            worker.stopped = True
+        self._scope.tell(
+            WorkerStopped(worker=worker.number, paths=worker.paths) for worker in self._workers
+        )
+
+    def _refuse_new_accessor(self, mount: str, accessor: str) -> None:
+        # A mount that was made anew while it was read may have listed empty half way through.
+        if self._lister.check_mount(mount).accessor != accessor:
+            raise Fault(
+                FaultKind.MOUNT_CHANGED,
+                f"the mount {mount} was disabled and made anew during the cycle",
+                hint="The next cycle looks at the new one.",
+                context={"mount": mount},
+            )
+
+    def _carry(self, carried: Mapping[str, int]) -> frozenset[str]:
+        nothing_to_carry = []
+        for path in self._failed:
+            insight = self._listed.former.insights.get(path)
+            if insight is None:
+                nothing_to_carry.append(path)
+                continue
+            self._sync_info.put(path, insight)
+            cycles = carried.get(path, 0) + 1
+            self._scope.tell((InsightCarriedForward(path=path, insight=insight, cycles=cycles),))
+        return frozenset(nothing_to_carry)

@@ -1,0 +1,301 @@
+"""One HTTP request with a total limit (safety rule 8), on libcurl.
+
+Libcurl's time limit covers everything from name resolution to the last byte of the body, so a
+server that drips cannot outlast it, and it runs with the GIL released.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from urllib.parse import unquote, urlsplit
+
+import certifi
+import msgspec
+import pycurl
+
+from vsync_sm import __version__
+from vsync_sm.core.errors import Fault, FaultKind
+
+Limit = Callable[[], float]
+"""Called once right before each request is sent: the seconds which it may take in total.
+
+It raises `Fault(DEADLINE)` itself when nothing is left; the caller may count requests with it.
+"""
+
+MAX_BODY = 1 << 30
+"""The most bytes that a reply's body may have: 1 GiB, far above any real one."""
+
+_REPEATABLE = frozenset({"GET", "HEAD", "LIST"})
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_EXCERPT = 200
+_DAY = 86_400.0
+
+# pycurl has no name for this option (libcurl 7.87 on). Without it the end of a thread, or of the
+# process, waits for a resolver that a timeout has given up long ago (seen: 9 s).
+_QUICK_EXIT = 322
+_HAS_QUICK_EXIT = pycurl.version_info()[2] >= 0x075700
+
+_NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
+_HINTS = {
+    pycurl.E_COULDNT_CONNECT: "is it running, and is the address right?",
+    pycurl.E_COULDNT_RESOLVE_HOST: "check the host name in the address, and name resolution here",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "check http_proxy, https_proxy and no_proxy",
+    pycurl.E_SSL_CONNECT_ERROR: "does it speak TLS on this port? If not, the address is http://…",
+    pycurl.E_PEER_FAILED_VERIFICATION: (
+        "its certificate is not signed by a known authority, or not for this host: "
+        "set {setting} to a PEM file of the authority"
+    ),
+    pycurl.E_SSL_CACERT_BADFILE: "{setting} must name a readable PEM file",
+    pycurl.E_GOT_NOTHING: "the connection was closed without a reply",
+}
+_CA_SETTING = {
+    "Vault": "origin.vault.caCert (or VAULT_CACERT)",
+    "Consul": "origin.consul.caCert",
+}
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One reply: status, headers (lower-case names, repeated ones joined by ", "), body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+_limit: ContextVar[Limit] = ContextVar("limit")
+
+
+@contextmanager
+def bounded(limit: Limit) -> Iterator[None]:
+    """Hands `limit` through a client library that knows nothing of limits, within this thread."""
+    token = _limit.set(limit)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def current_limit() -> Limit:
+    """The limit of the innermost `bounded`. A request outside of one is a LookupError."""
+    return _limit.get()
+
+
+def base_url(server: str, address: str, *, scheme: str = "") -> str:
+    """The address as a URL without a trailing slash: scheme, host, perhaps port and path.
+
+    Args:
+        server: "Vault" or "Consul", for messages.
+        address: `http(s)://host[:port][/path]`, or `host[:port]` where `scheme` is given.
+        scheme: what an address without one gets.
+
+    Raises:
+        Fault: CONFIGURATION, the address is no such thing.
+    """
+    whole = address if "://" in address or not scheme else f"{scheme}://{address}"
+    try:
+        parts = urlsplit(whole)
+        _ = parts.port  # parsed lazily: raises on "host:port" with a bad port
+    except ValueError:
+        parts = urlsplit("")
+    odd = parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\x7f]", address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
+        raise Fault(
+            FaultKind.CONFIGURATION,
+            f"the address of {server} is not one",
+            hint="it looks like http://127.0.0.1:8200 or https://host:port",
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def public_url(url: str) -> str:
+    """The URL's scheme, host and port: no user, password, path or query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def redirected_to(reply: Reply) -> str:
+    """The server that a redirect names, for a message."""
+    location = reply.headers.get("location", "")
+    return public_url(location) if "://" in location else "another path of the same server"
+
+
+def retry_after(reply: Reply) -> float | None:
+    """The seconds of `Retry-After` when it is a positive number (a date, zero, none: None)."""
+    text = reply.headers.get("retry-after", "").strip()
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
+        return None
+    return float(text) or None
+
+
+def excerpt(text: str | bytes, secret: str | None) -> str:
+    """The beginning of a reply's text on one line for a message, without `secret`."""
+    if isinstance(text, bytes):
+        text = text[: 8 * _EXCERPT].decode("utf-8", "replace")
+    if secret:
+        text = text.replace(secret, "[token]")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
+
+
+class _Receiver:
+    """Takes one reply as libcurl hands it over."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.headers_whole = False
+        self.too_large = False
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def header(self, line: bytes) -> None:
+        text = line.decode("latin-1").strip()
+        self.headers_whole = not text  # the empty line; trailers, if any, end in one too
+        if text.startswith("HTTP/"):  # of the last reply: a proxy's and a 1xx come before it
+            self.headers.clear()
+        name, colon, value = text.partition(":")
+        if colon:
+            name, value = name.strip().lower(), value.strip()
+            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
+
+    def chunk(self, data: bytes) -> int | None:
+        self._size += len(data)
+        if self._size > MAX_BODY:
+            self.too_large = True
+            return 0  # not what it handed over: libcurl gives up
+        self._chunks.append(data)
+        return None
+
+    def body(self) -> bytes:
+        """The body; the receiver, which the handle keeps until its next request, lets go of it."""
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        return body
+
+
+class Transport:
+    """Sends requests to one server. Safe to share: every thread gets a connection of its own.
+
+    Connections are kept alive. Libcurl notices one that the server has closed meanwhile and sends
+    the request again on a fresh one; a write always gets a fresh one, so that it is never sent
+    twice. Redirects are never followed. Libcurl's proxy variables (`https_proxy`, `no_proxy`, …)
+    are honoured.
+    """
+
+    def __init__(self, server: str, *, ca_cert: str | None = None) -> None:
+        """
+        Args:
+            server: "Vault" or "Consul", for messages.
+            ca_cert: PEM file of the authorities to trust instead of certifi's.
+        """
+        self._server = server
+        self._ca_cert = ca_cert or certifi.where()
+        self._own = threading.local()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        limit: Limit,
+    ) -> Reply:
+        """Sends one request and returns the whole reply, whatever its status.
+
+        Args:
+            method: any method, `LIST` too.
+            url: sent as it stands, quoted by the caller; `..` is not collapsed (`%2f` becomes
+                `%2F`, which is the same).
+            headers: sent as they stand.
+            body: up to memory; without `Expect: 100-continue`.
+            limit: see `Limit`.
+
+        Raises:
+            Fault: UNREACHABLE, TIMEOUT, TOO_LARGE (a body above `MAX_BODY`), CONFIGURATION (a
+                header or URL that cannot be sent), NOT_VAULT or NOT_CONSUL (not HTTP), and what
+                `limit` raises.
+        """
+        lines = self._header_lines(headers)
+        curl, receiver = self._handle(), _Receiver()
+        curl.setopt(pycurl.URL, url.encode())
+        curl.setopt(pycurl.HTTPHEADER, lines)
+        curl.setopt(pycurl.HEADERFUNCTION, receiver.header)
+        curl.setopt(pycurl.WRITEFUNCTION, receiver.chunk)
+        if method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        elif body or method not in _REPEATABLE:  # an empty one has a Content-Length too
+            curl.setopt(pycurl.POSTFIELDS, body)
+        curl.setopt(pycurl.CUSTOMREQUEST, method)
+        if method not in _REPEATABLE:
+            curl.setopt(pycurl.FRESH_CONNECT, 1)
+        if url.startswith("https:"):
+            curl.setopt(pycurl.CAINFO, self._ca_cert)
+        seconds = min(limit(), _DAY)
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, math.ceil(seconds * 1000)))  # 0 would be: for ever
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            code, text = error.args
+            raise self._fault(code, text, url, too_large=receiver.too_large) from None
+        if not receiver.headers_whole:  # libcurl takes a connection closed here for the end
+            text = "the reply ends within its headers"
+            raise self._fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
+        status: int = curl.getinfo(pycurl.RESPONSE_CODE)
+        return Reply(status=status, headers=receiver.headers, body=receiver.body())
+
+    def _handle(self) -> pycurl.Curl:
+        """This thread's handle, its options as new, its connection kept."""
+        curl = getattr(self._own, "curl", None)
+        if curl is None:
+            curl = self._own.curl = pycurl.Curl()
+        else:
+            curl.reset()
+        curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.PATH_AS_IS, 1)
+        curl.setopt(pycurl.MAXCONNECTS, 1)
+        curl.setopt(pycurl.USERAGENT, f"vsync-sm/{__version__}")
+        if _HAS_QUICK_EXIT:
+            curl.setopt(_QUICK_EXIT, 1)
+        return curl
+
+    def _header_lines(self, headers: Mapping[str, str]) -> list[bytes]:
+        lines = [b"Expect:", b"Content-Type:"]  # none of libcurl's own
+        for name, value in headers.items():
+            if _CONTROL.search(name) or _CONTROL.search(value):
+                raise Fault(
+                    FaultKind.CONFIGURATION,
+                    f"the header {_CONTROL.sub('?', name)} for {self._server} holds a line break "
+                    "or another control character, nothing was sent",
+                    hint="look for a line break in the token or its file",
+                )
+            if name.lower() == "content-type":
+                lines.remove(b"Content-Type:")
+            lines.append(f"{name}: {value}".encode())
+        return lines
+
+    def _fault(self, code: int, text: str, url: str, *, too_large: bool) -> Fault:
+        """What libcurl's error `code` means for us."""
+        kind = FaultKind.UNREACHABLE
+        hint = _HINTS.get(code, "").format(setting=_CA_SETTING.get(self._server, "caCert"))
+        address = public_url(url)
+        message = f"{self._server} at {address} cannot be reached: {text}"
+        if too_large:
+            kind, message = FaultKind.TOO_LARGE, f"{self._server} sent more than {MAX_BODY} bytes"
+        elif code == pycurl.E_OPERATION_TIMEDOUT:
+            kind, message = FaultKind.TIMEOUT, f"{self._server} at {address} took too long: {text}"
+            hint = "is it frozen, overloaded, or behind a firewall that drops packets?"
+        elif code in _NOT_HTTP:
+            kind = FaultKind.NOT_VAULT if self._server == "Vault" else FaultKind.NOT_CONSUL
+            message = f"what answers at {address} is not {self._server}: {text}"
+            hint = "check the address, its port, and http:// against https://"
+        elif code == pycurl.E_URL_MALFORMAT:
+            kind = FaultKind.CONFIGURATION
+        context = {"server": self._server, "address": address, "path": unquote(urlsplit(url).path)}
+        return Fault(kind, message, hint=hint, context=context)

@@ -1,0 +1,99 @@
+"""What the Vault adapter hands out, and the shapes that a reply must have to be believed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from vsync_sm.core.insight import VersionState
+
+
+class MountFacts(msgspec.Struct, frozen=True):
+    """A mount as the server tells it; `version` is "" where it has none (not a KV mount)."""
+
+    path: str
+    type: str
+    version: str
+    accessor: str
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """A secret's current version, and the server's clock then (`Date` header), ns since 1970."""
+
+    state: VersionState
+    server_now: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A node's own word on its condition. An OpenBao is never a secondary."""
+
+    initialized: bool
+    sealed: bool
+    standby: bool
+    dr_secondary: bool
+    performance_secondary: bool
+    version: str
+
+
+class ErrorsReply(msgspec.Struct):
+    errors: list[str]
+
+
+class ListData(msgspec.Struct):
+    keys: Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+class MountData(msgspec.Struct):
+    path: str
+    type: str
+    accessor: str
+    options: dict[str, str] | None
+
+
+class VersionData(msgspec.Struct):
+    deletion_time: str
+    destroyed: bool
+
+
+class SecretData(msgspec.Struct):
+    current_version: Annotated[int, msgspec.Meta(ge=0)]
+    updated_time: str
+    versions: dict[str, VersionData]
+
+
+class ListReply(msgspec.Struct):
+    data: ListData
+
+
+class MountReply(msgspec.Struct):
+    data: MountData
+
+
+class SecretReply(msgspec.Struct):
+    data: SecretData
+
+
+class CapabilitiesReply(msgspec.Struct):
+    data: dict[str, list[str]]
+
+
+class TokenReply(msgspec.Struct):
+    data: dict[str, Any]
+
+
+class HealthReply(msgspec.Struct):
+    initialized: bool
+    sealed: bool
+    standby: bool
+    version: str
+    replication_dr_mode: str = ""
+    replication_performance_mode: str = ""
+
+
+class AuthData(msgspec.Struct):
+    client_token: str
+
+
+class LoginReply(msgspec.Struct):
+    auth: AuthData

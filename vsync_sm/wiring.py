@@ -1,0 +1,212 @@
+"""From settings to a running origin: the one place where the parts are put together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from vsync_sm import __version__
+from vsync_sm.config import ConfigError, Settings, read_token
+from vsync_sm.core.errors import Fault, FaultKind, JournalError
+from vsync_sm.core.events import RunStarted
+from vsync_sm.core.memory import Memory
+from vsync_sm.core.safety import Limits
+from vsync_sm.core.view import View, apply
+from vsync_sm.journal.reader import read_journal
+from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
+from vsync_sm.operate.notify import CommandNotifier
+from vsync_sm.origin.access import Access
+from vsync_sm.origin.checks import Required
+from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
+from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.engine import Engine
+from vsync_sm.origin.inbox import Inbox, SignalCame
+from vsync_sm.origin.ledger import Sink
+from vsync_sm.origin.orders import Hands, Mode, Orders
+from vsync_sm.servers.consul import Consul
+from vsync_sm.servers.vault import Vault
+
+_NOTHING = Path(os.devnull)
+
+
+class Recalled(msgspec.Struct, frozen=True):
+    """What the journal tells a new run."""
+
+    memory: Memory
+    view: View
+
+
+def default_journal(environment: Mapping[str, str]) -> Path:
+    """Where the journal lies unless told otherwise: systemd's state directory, or the user's."""
+    state = environment.get("STATE_DIRECTORY", "").split(":")[0]
+    directory = Path(state) if state else platformdirs.user_state_path("vsync-sm")
+    return directory / "journal.jsonl"
+
+
+def recall(journal: Path) -> Recalled:
+    """Fold the journal so far; a missing one is an empty one. Raises Fault(JOURNAL)."""
+    memory, view = Memory(), View()
+    if journal.exists():
+        try:
+            for record in read_journal(journal):
+                memory.note(record)
+                view = apply(view, record)
+        except JournalError as error:
+            raise Fault(
+                FaultKind.JOURNAL,
+                f"the journal {journal} is damaged: {error}",
+                hint="Look at it with vsync-sm replay. Move it aside to begin a new one; then the "
+                "safety rules know nothing of earlier saves.",
+                context={"journal": str(journal)},
+            ) from None
+    return Recalled(memory, view)
+
+
+def servers(settings: Settings) -> Servers:
+    """The clients. Nothing is contacted yet. Raises Fault(CONFIGURATION)."""
+    origin = settings.origin
+    token = _token(settings)
+    vault = Vault(
+        address=origin.vault.address,
+        token=token,
+        namespace=origin.vault.namespace,
+        ca_cert=_text(origin.vault.ca_cert),
+    )
+    consul = Consul(
+        address=origin.consul.address,
+        token=origin.consul.token.get_secret_value() if origin.consul.token else None,
+        dc=origin.consul.dc,
+        ca_cert=_text(origin.consul.ca_cert),
+    )
+    from_file = origin.vault.token_file is not None
+    again = (lambda: _token(settings)) if from_file else None
+    return Servers(vault=vault, consul=consul, access=Access(vault, token, again))
+
+
+def order(settings: Settings) -> Order:
+    """What every cycle of the run has in common."""
+    origin = settings.origin
+    return Order(
+        mounts=origin.mounts,
+        prefix=settings.prefix,
+        num_buckets=settings.num_buckets,
+        workers=origin.num_workers,
+        timeout_s=origin.timeout,
+        request_timeout_s=origin.request_timeout,
+        value_limit=origin.consul.kv_max_value_size,
+        limits=Limits(
+            max_shrink=origin.max_shrink,
+            max_failed_paths=origin.max_failed_paths,
+            carry_warn_after=origin.carry_warn_after,
+        ),
+    )
+
+
+def engine(
+    settings: Settings,
+    mode: Mode,
+    journal: Path,
+    inbox: Inbox,
+    *,
+    allow: str = "",
+    sinks: Sequence[Sink] = (),
+    clock: Clock | None = None,
+    stamp: Stamp | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Engine, Journal]:
+    """An origin ready to run, and its journal, to be closed after.
+
+    The journal is written by `daemon` and `once`; `plan` and `check` only read it.
+
+    Raises:
+        Fault: the journal cannot be opened, or `allow` names no refusal that it knows
+            (CONFIGURATION).
+    """
+    clock = clock or SystemClock()
+    run = secrets.token_hex(4)
+    writes = mode in {Mode.daemon, Mode.once}
+    writer: Journal = JournalWriter.open(journal) if writes else NullJournal()
+    try:
+        recalled = recall(journal)
+        _refuse_unknown(allow, recalled.memory, journal)
+        writer.begin(run=run, last_seq=recalled.memory.last_seq, stamp=stamp or stamp_from(clock))
+        started = RunStarted(
+            version=__version__,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            once=mode is not Mode.daemon,
+            config={**settings.public(), "unused": list(settings.unused)},
+        )
+        notifier = CommandNotifier(
+            settings.notify.command if writes else (),
+            inbox,
+            about={"host": started.host, "run": run, "version": __version__},
+            environment=os.environ if environment is None else environment,
+        )
+        capabilities = settings.origin.vault.required_capabilities
+        orders = Orders(
+            mode=mode,
+            order=order(settings),
+            required=Required(data=capabilities.data, metadata=capabilities.metadata),
+            tick_s=settings.origin.tick,
+            probe="" if mode is Mode.plan else f"origin-{started.host}",
+            started=started,
+            allow=allow,
+            by=getpass.getuser(),
+        )
+        hands = Hands(
+            servers=servers(settings),
+            inbox=inbox,
+            journal=writer,
+            clock=clock,
+            random=system_random(),
+            inform=notifier.inform,
+            sinks=sinks,
+        )
+    except BaseException:
+        writer.close()
+        raise
+    return Engine(orders, hands, recalled.memory, recalled.view), writer
+
+
+def listen(inbox: Inbox, early: Sequence[int] = ()) -> None:
+    """Let the operating system's signals come into the inbox; `early` are those already heard."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, lambda got, _frame: inbox.post(SignalCame(got)))
+    for heard in early:
+        inbox.post(SignalCame(heard))
+
+
+def _refuse_unknown(allow: str, memory: Memory, journal: Path) -> None:
+    if not allow or memory.refused(allow) is not None:
+        return
+    last = memory.last_refusal
+    raise Fault(
+        FaultKind.CONFIGURATION,
+        f"--allow {allow}: the journal {journal} knows of no such refusal",
+        hint=f"The last refusal is {last}." if last else "Nothing has been refused.",
+    )
+
+
+def _token(settings: Settings) -> str:
+    try:
+        return read_token(settings)
+    except ConfigError as error:
+        raise Fault(
+            FaultKind.AUTHENTICATION,
+            "the token file cannot be read",
+            hint=str(error),
+            context={"file": str(settings.origin.vault.token_file or _NOTHING)},
+        ) from None
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path is not None else None
