@@ -95,7 +95,11 @@ class VaultApi:
                 yield f"{folder}{name}"
 
     def make_token(self, rules: str, **fields: Any) -> str:
-        """A token under a new policy of these rules (HCL); `fields` such as `ttl`, `period`."""
+        """A token under a new policy of these rules (HCL); `fields` such as `ttl`, `period`.
+
+        Without rules it may do nothing but look at itself, as every token may.
+        """
+        rules = rules or "# no rights"
         name = unique("policy")
         self.server.json("PUT", f"/v1/sys/policies/acl/{name}", {"policy": rules})
         made = self.server.json("POST", "/v1/auth/token/create", {"policies": [name], **fields})

@@ -90,7 +90,7 @@ class Workshop:
     # --- what lies in Consul ---
 
     def saved(self) -> dict[str, tuple[int, str]]:
-        """What a destination would read, path to (version, updateTime); all that it needs is there."""
+        """What a destination would read (path to version, updateTime), once it is found sound."""
         tree = [KeyValue(key, value, 1) for key, value in self.raw().items()]
         former = decode_former(self.prefix, tree)
         assert former.digests is not None
@@ -100,8 +100,7 @@ class Workshop:
             digest(former.buckets[number]) for number in range(len(former.digests))
         )
         return {
-            path: (insight.version, insight.updateTime)
-            for path, insight in former.insights.items()
+            path: (insight.version, insight.updateTime) for path, insight in former.insights.items()
         }
 
     def alive(self) -> dict[str, tuple[int, str]]:
@@ -122,10 +121,8 @@ class Workshop:
     # --- in this process ---
 
     def settings(self, **origin: Any) -> Settings:
-        """The settings, with fields of `origin` (in the file's spelling) or `numBuckets` replaced."""
-        return load(
-            file=self.write_config(**origin), environment={}, flags={}, cwd=self.home
-        )
+        """The settings, with fields of `origin` (or some top-level ones) replaced."""
+        return load(file=self.write_config(**origin), environment={}, flags={}, cwd=self.home)
 
     def write_config(self, **origin: Any) -> Path:
         """The configuration file, for a process of its own."""

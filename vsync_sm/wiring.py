@@ -159,6 +159,7 @@ def engine(
             tick_s=settings.origin.tick,
             probe="" if mode is Mode.plan else f"origin-{started.host}",
             started=started,
+            notify_after=settings.notify.after_failures,
             allow=allow,
             by=getpass.getuser(),
         )

@@ -117,7 +117,7 @@ def test_public_is_json_without_secrets(tmp_path: Path) -> None:
     assert TOKEN not in repr(found) + str(found) + found.model_dump_json(exclude={"notify"})
     public = found.public()
     assert TOKEN not in json.dumps(public)
-    assert public["notify"] == {"command": ["curl"]}
+    assert public["notify"] == {"command": ["curl"], "afterFailures": 10}
     told = public["origin"]
     assert isinstance(told, dict)
     assert told["vault"]["token"] == told["vault"]["approle"]["secret_id"] == "(set)"

@@ -22,8 +22,8 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert (found.log.level, found.log.type, found.notify.command) == ("info", "auto", ())
     assert (found.origin.tick, found.origin.timeout, found.origin.request_timeout) == (60, 300, 30)
     assert (found.origin.num_workers, found.origin.max_shrink) == (1, 0.2)
-    assert (found.origin.max_shrink_paths, found.origin.max_failed_paths) == (10, 0.1)
-    assert (found.origin.carry_warn_after, found.origin.failure_warn_after) == (10, 10)
+    assert found.origin.max_failed_paths == 0.1
+    assert (found.origin.carry_warn_after, found.notify.after_failures) == (10, 10)
     assert found.origin.vault.address == "http://127.0.0.1:8200"
     assert found.origin.consul.address == "127.0.0.1:8500"
     assert found.origin.consul.kv_max_value_size == 524_288

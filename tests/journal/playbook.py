@@ -16,6 +16,10 @@ from vsync_sm.core.insight import Insight
 
 MOUNTS = ("secret/", "ops/")
 DEADLINE_S = 300.0
+CONFIG = {
+    "numBuckets": 4,
+    "origin": {"mounts": list(MOUNTS), "syncPath": "vsync/", "tick": 60.0, "numWorkers": 2},
+}
 _EPOCH = datetime(2026, 11, 2, 10, tzinfo=UTC)
 _STOPS = (("SIGINT", 2), ("SIGTERM", 15), ("SIGHUP", 1))
 _CHANGES = ("added", "updated", "unchanged")
@@ -102,10 +106,7 @@ class Playbook:
                 pid=4711,
                 host="host-1",
                 once=once,
-                config={
-                    "numBuckets": 4,
-                    "origin": {"mounts": list(MOUNTS), "syncPath": "vsync/", "tick": 60.0},
-                },
+                config=CONFIG,
             ),
             step=0,
         )

@@ -163,7 +163,7 @@ def test_the_body_of_a_transaction() -> None:
 
 
 def test_what_is_measured_is_what_is_sent() -> None:
-    operations = [Check("i", 0), Set("ключ", b"x" * 1000, 0)]
+    operations: list[Operation] = [Check("i", 0), Set("ключ", b"x" * 1000, 0)]
     reply = b'{"Results":[{"KV":{"Key":"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87"}}],"Errors":null}'
     said = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(reply), reply)
     with RawServer(said) as server:
@@ -308,7 +308,7 @@ REFUSALS: list[tuple[int, object, FaultKind, str]] = [
 
 @pytest.mark.parametrize(("status", "body", "kind", "hint"), REFUSALS)
 def test_whatever_is_not_consuls_is_a_fault(
-    proxy: Misbehave, behind: Consul, status: int, body: Any, kind: FaultKind, hint: str
+    *, proxy: Misbehave, behind: Consul, status: int, body: Any, kind: FaultKind, hint: str
 ) -> None:
     proxy.when().answer(status, body, INDEX)
     for call in every_call(behind):
@@ -404,7 +404,7 @@ def results(*keys: str, errors: object = None) -> dict[str, object]:
 def test_only_a_refused_check_is_false(
     proxy: Misbehave, behind: Consul, status: int, body: Any, kind: FaultKind
 ) -> None:
-    operations = [Check("p/index", 0), Set("p/x", b"", 0)]
+    operations: list[Operation] = [Check("p/index", 0), Set("p/x", b"", 0)]
     rule = proxy.when().answer(200, results("p/x"))
     assert behind.transact(operations, soon)
     rule.remove()
@@ -468,13 +468,26 @@ def test_a_write_whose_reply_is_lost_is_sent_once(
     assert consul_kv.get(key) == (None if way == "delete" else b"2")
 
 
-def test_a_server_without_a_leader(own_consul: Callable[..., ConsulServer]) -> None:
-    server = own_consul(persistent=True)
+def test_a_stopped_server_is_unreachable(own_consul: Callable[..., ConsulServer]) -> None:
+    server = own_consul()
     consul = Consul(address=server.address)
-    assert consul.put("x", b"1", soon)
+    assert consul.read("x", soon) is None
     server.stop()
-    fault = fault_of(lambda: consul.read("x", soon))
-    assert fault.kind is FaultKind.UNREACHABLE
+    for call in every_call(consul):
+        assert fault_of(call).kind is FaultKind.UNREACHABLE
+
+
+def test_a_frozen_server_is_a_timeout_and_applies_the_write_late(
+    consul: ConsulServer, kv: Consul, consul_kv: ConsulKv, sync_path: str
+) -> None:
+    consul.freeze()
+    fault = fault_of(lambda: kv.put(f"{sync_path}x", b"1", lambda: 0.2, cas=0))
+    assert fault.kind is FaultKind.TIMEOUT
+    consul.thaw()
+    for _ in range(2000):  # a late write may be a moment late: each question is a round of Consul's
+        if consul_kv.get(f"{sync_path}x") is not None:
+            break
+    assert not kv.put(f"{sync_path}x", b"2", soon, cas=0)
 
 
 def test_an_address_that_is_none() -> None:

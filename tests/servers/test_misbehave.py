@@ -180,12 +180,16 @@ def test_what_a_call_raises_reaches_the_test(consul: ConsulServer) -> None:
     def broken() -> None:
         raise ZeroDivisionError("mine")
 
-    with pytest.raises(ZeroDivisionError, match="mine"), Misbehave(consul.address) as proxy:
-        proxy.when().call(broken)
-        link = http.client.HTTPConnection(urlsplit(proxy.address).netloc, timeout=20)
-        with pytest.raises(http.client.RemoteDisconnected):
-            ask(link, "GET", "/v1/kv/x")
-        link.close()
+    def use() -> None:
+        with Misbehave(consul.address) as running:
+            running.when().call(broken)
+            link = http.client.HTTPConnection(urlsplit(running.address).netloc, timeout=20)
+            with pytest.raises(http.client.RemoteDisconnected):
+                ask(link, "GET", "/v1/kv/x")
+            link.close()
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        use()
 
 
 def test_waiting_for_a_hit_that_does_not_come(proxy: Misbehave) -> None:
@@ -219,7 +223,7 @@ def test_leaving_lets_go_of_everything(consul: ConsulServer, way: str) -> None:
     ended: list[type[Exception]] = []
 
     def stuck() -> None:
-        link = http.client.HTTPConnection(urlsplit(proxy.address).netloc, timeout=20)
+        link = http.client.HTTPConnection(urlsplit(running.address).netloc, timeout=20)
         try:
             ask(link, "GET", "/v1/agent/self")
         except (http.client.HTTPException, OSError) as error:
@@ -228,18 +232,18 @@ def test_leaving_lets_go_of_everything(consul: ConsulServer, way: str) -> None:
             link.close()
 
     idle = http.client.HTTPConnection("")
-    with Misbehave(consul.address) as proxy:
+    with Misbehave(consul.address) as running:
         thread = threading.Thread(target=stuck)
         if way == "idle":
-            idle = http.client.HTTPConnection(urlsplit(proxy.address).netloc, timeout=20)
+            idle = http.client.HTTPConnection(urlsplit(running.address).netloc, timeout=20)
             assert ask(idle, "GET", "/v1/status/leader")[0] == 200
         elif way == "frozen":
             consul.freeze()
-            rule = proxy.when().call(lambda: None)
+            rule = running.when().call(lambda: None)
             thread.start()
             rule.wait_for_hit()
         else:
-            rule = spoil(proxy, way)
+            rule = spoil(running, way)
             thread.start()
             rule.wait_for_hit()
     if thread.ident is not None:

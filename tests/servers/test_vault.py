@@ -203,7 +203,10 @@ def test_a_mount_that_is_not_there_or_not_to_be_seen(
     vault: Vault, vault_api: VaultApi, mount: str
 ) -> None:
     assert fault_of(lambda: vault.mount("no-such/", soon)).kind is FaultKind.FORBIDDEN
-    blind = Vault(address=vault_api.address, token=vault_api.make_token(""))
+    blind = Vault(
+        address=vault_api.address,
+        token=vault_api.make_token('path "other/*" { capabilities = ["read"] }'),
+    )
     fault = fault_of(lambda: blind.mount(mount, soon))
     assert fault.kind is FaultKind.FORBIDDEN
     assert fault.context["path"] == f"sys/internal/ui/mounts/{mount}"
@@ -396,6 +399,7 @@ REFUSALS: list[tuple[int, object, dict[str, str], FaultKind]] = [
 
 @pytest.mark.parametrize(("status", "body", "headers", "kind"), REFUSALS)
 def test_a_failed_list_or_read_is_a_fault(
+    *,
     proxy: Misbehave,
     behind: Vault,
     bao: BaoServer,

@@ -99,11 +99,15 @@ class Log(_Section):
 
 
 class Notify(_Section):
-    """How a human is told: a program and its arguments; empty: nobody is."""
+    """How a human is told: a program and its arguments; empty: nobody is.
+
+    `after_failures`: told once so many cycles in a row have saved nothing and not been complete.
+    """
 
     command: Annotated[
         tuple[str, ...], BeforeValidator(values.command), Field(repr=False)
     ] = ()  # an argument may hold a secret: not in the repr
+    after_failures: Count = 10
 
 
 class Journal(_Section):
@@ -172,10 +176,8 @@ class Origin(_Section):
     request_timeout: Annotated[float, BeforeValidator(values.seconds("1h"))] = 30.0
     renew_token: Bool = True
     max_shrink: Share = 0.2
-    max_shrink_paths: Annotated[int, BeforeValidator(values.whole(0, 1_000_000_000))] = 10
     max_failed_paths: Share = 0.1
     carry_warn_after: Count = 10
-    failure_warn_after: Count = 10
 
 
 class Settings(_Section):
@@ -201,9 +203,9 @@ class Settings(_Section):
         A secret that is set reads `(set)`; of `notify.command` only the program is shown, since
         its arguments may hold one. What is not set is left out.
         """
-        plain = _plain(self)
+        notify = self.notify.model_copy(update={"command": self.notify.command[:1]})
+        plain = _plain(self.model_copy(update={"notify": notify}))
         assert isinstance(plain, dict)  # noqa: S101  for the type: a section becomes a dict
-        plain["notify"] = {"command": list(self.notify.command[:1])}
         return plain
 
 

@@ -43,6 +43,7 @@ class FaultKind(Enum):
     TOO_MANY_FAILED = ("too_many_failed", False, False)
     DEADLINE = ("deadline", False, False)
     CARRIED_TOO_LONG = ("carried_too_long", False, False)
+    KEEPS_FAILING = ("keeps_failing", False, False)
     VANISHED_BETWEEN_LISTS = ("vanished_between_lists", False, False)
 
     # What a moment's patience may heal.

@@ -329,13 +329,15 @@ class SaveSkipped(Event, frozen=True, tag="save_skipped"):
 class Refusal(msgspec.Struct, frozen=True):
     """One safety rule that refuses: `rule`, the mount it is about ("": over all), `count` of `of`.
 
-    `items` name what is refused besides vanished, regressed and failed paths.
+    `limit` is the share (of 1) that would have been let pass, where the rule has one. `items`
+    name what is refused besides vanished, regressed and failed paths.
     """
 
     rule: str
     mount: str = ""
     count: int = 0
     of: int = 0
+    limit: float = 0.0
     items: tuple[str, ...] = ()
 
 

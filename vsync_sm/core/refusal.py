@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from vsync_sm.core.events import Refusal, SaveRefused
+from vsync_sm.core.safety import FEW
 from vsync_sm.core.words import count, counts, number, printable, share
 
 _SHRINK = frozenset(("shrink", "shrink_mount", "mount_replaced"))
@@ -12,10 +13,11 @@ _BACKWARDS = frozenset(("backwards", "backwards_mount"))
 _BROKEN = frozenset(("undecodable", "missing_bucket"))
 
 
-def rule(refusal: Refusal, *, limit: str = "") -> str:
-    """One rule that refuses, in words with its numbers."""
+def rule(refusal: Refusal) -> str:
+    """One rule that refuses, in words with its numbers and its limit."""
     words = _RULES.get(refusal.rule, _unknown)
-    return printable(f"{words(refusal)}{limit if refusal.rule in _LIMITED else ''}")
+    limit = f" (limit: {count(FEW, 'path')}, or {share(refusal.limit)})" if refusal.limit else ""
+    return printable(f"{words(refusal)}{limit}")
 
 
 def _of(refusal: Refusal) -> str:
@@ -55,32 +57,21 @@ _RULES: dict[str, Callable[[Refusal], str]] = {
 _LIMITED = frozenset(("shrink", "shrink_mount", "backwards", "backwards_mount"))
 
 
-def refusal(
-    event: SaveRefused,
-    *,
-    allow_command: str,
-    max_shrink: float = 0.2,
-    max_shrink_paths: int = 10,
-) -> str:
+def refusal(event: SaveRefused, *, allow_command: str) -> str:
     """The block that a person reads: which rules, what would happen, what to do.
 
     Args:
         event: the refusal.
         allow_command: the exact command that allows it, ready to paste.
-        max_shrink: the limit as configured (a fraction), and
-        max_shrink_paths: up to so many paths are never refused.
     """
-    limit = (
-        f" (limit: more than {count(max_shrink_paths, 'path')} and more than {share(max_shrink)})"
-    )
-    lines = _block(event, limit, allow_command)
+    lines = _block(event, allow_command)
     return "\n".join(printable(line) for line in lines)
 
 
-def _block(event: SaveRefused, limit: str, allow_command: str) -> Iterator[str]:
+def _block(event: SaveRefused, allow_command: str) -> Iterator[str]:
     yield "The save is refused. Consul was not touched; destinations keep what they have."
     for each in event.refusals:
-        yield f"  - {rule(each, limit=limit)}{_recent(each, event.vanished)}"
+        yield f"  - {rule(each)}{_recent(each, event.vanished)}"
     if event.vanished:
         yield f"Would vanish, by mount: {counts(event.vanished)}"
     if event.regressed:

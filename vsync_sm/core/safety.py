@@ -190,12 +190,18 @@ def _shares(
     before = sum(recent.values())
     count, of = len(paths) + before, len(proposal.former.insights) + before
     if _too_many(count, of, limits.max_shrink):
-        yield Refusal(rule=rule, count=count, of=of)
+        yield Refusal(rule=rule, count=count, of=of, limit=limits.max_shrink)
     for mount in sorted(now):
         before = recent.get(mount, 0)
         count, of = now[mount] + before, there[mount] + before
         if _too_many(count, of, limits.max_shrink):
-            yield Refusal(rule=f"{rule}_mount", mount=mount, count=count, of=of)
+            yield Refusal(
+                rule=f"{rule}_mount",
+                mount=mount,
+                count=count,
+                of=of,
+                limit=limits.max_shrink,
+            )
 
 
 def _replaced_mounts(proposal: Proposal, unasked: Iterable[str]) -> Iterator[Refusal]:

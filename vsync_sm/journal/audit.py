@@ -80,14 +80,32 @@ class Audit:
         self._granted: set[str] = set()
         self._blind = False
 
-    def check(self, line: int, record: e.Record) -> list[Contradiction]:
+    def check(self, line: int, record: e.Record) -> Iterable[Contradiction]:
         """What cannot be true in one more record, which stands on `line`."""
-        if self._blind:
-            return []
+        if self._blind or self._plain(record):
+            return ()
         return [Contradiction(line, record.seq, what) for what in self._check(record)]
 
+    def _plain(self, record: e.Record) -> bool:
+        # Nearly every line of a journal is an insight where it belongs. This takes only what
+        # `_check` has nothing to say about, in a fraction of its time.
+        event, run = record.event, self._run
+        if type(event) is not e.InsightGenerated or run is None or run.cycle is None:
+            return False
+        cycle = run.cycle
+        plain = (
+            record.seq == self._seq + 1
+            and record.run == run.id
+            and record.cycle == cycle.number
+            and record.mono >= run.mono
+            and run.state is State.working
+            and cycle.plain(event)
+        )
+        if plain:
+            self._seq, run.mono = record.seq, record.mono
+        return plain
+
     def _check(self, record: e.Record) -> list[str]:
-        # Plain lists and no generators up here: a journal has a million lines.
         event = record.event
         found: list[str] = []
         if record.seq != self._seq + 1:
@@ -116,14 +134,7 @@ class Audit:
 
     # --- where a line may stand ---
 
-    def _placed(self, run: _Run, record: e.Record) -> Iterable[str]:
-        cycle = run.cycle
-        if cycle is not None and record.cycle == cycle.number and record.mono >= run.mono:
-            run.mono = record.mono
-            return ()  # nearly every line of a journal
-        return self._misplaced(run, record)
-
-    def _misplaced(self, run: _Run, record: e.Record) -> Iterator[str]:
+    def _placed(self, run: _Run, record: e.Record) -> Iterator[str]:
         if run.finished:
             yield f"{record.event.type} after run_finished"
         if record.mono < run.mono:

@@ -153,7 +153,7 @@ class Story:
         self.found = cycle is None
 
     def note(self, line: int, record: e.Record, view: View, before: View) -> Iterable[Item]:
-        """What is to be told after one more record; `view` is the fold with it, `before` without."""
+        """What is to be told after one more record; `view` has it folded in, `before` not yet."""
         if type(record.event) in _UNTOLD and self._only is None:
             return ()
         return self._note(line, record, view, before)

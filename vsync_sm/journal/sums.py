@@ -86,6 +86,17 @@ class CycleSums:
             found += check(self, event, record.mono)
         return found
 
+    def plain(self, event: e.InsightGenerated) -> bool:
+        """Counts an insight that `check` would say nothing about; else counts nothing."""
+        worker = event.worker
+        if self._listed is None or worker not in self._working or event.path in self._ended:
+            return False
+        self._ended.add(event.path)
+        self._working[worker] += 1
+        self._counts["generated"] += 1
+        self._counts[event.change] += 1
+        return True
+
     def leaves(self, trigger: str) -> Iterator[str]:
         """What is missing when this trigger ends a phase."""
         check = self._phases.get(trigger)

@@ -10,7 +10,6 @@ import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import CheckFailed, CheckPassed, Event
-from vsync_sm.core.machine import State
 from vsync_sm.origin.cycle import Order, Servers
 from vsync_sm.origin.listing import refuse_other_mounts
 from vsync_sm.origin.scope import Scope
@@ -28,8 +27,12 @@ class Required(msgspec.Struct, frozen=True):
     metadata: tuple[str, ...]
 
 
+class Passed(msgspec.Struct, frozen=True):
+    """Every check passed."""
+
+
 class StartupChecks:
-    """Run once, on a thread of their own; end with `PhaseDone(checking, passed)`."""
+    """Run once, on a thread of their own; end with `EffectDone(Passed)`."""
 
     def __init__(
         self, scope: Scope, servers: Servers, order: Order, required: Required, *, probe: str
@@ -57,7 +60,7 @@ class StartupChecks:
                 )
             if faults:
                 raise _fatal(faults[0])
-            self._scope.done(State.checking, result=True)
+            self._scope.done(Passed())
 
     def _check(self, name: str, check: Callable[[], CheckPassed]) -> list[Fault]:
         self._scope.check()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from vsync_sm.core.events import BusyWorker, Event, Requests
-from vsync_sm.core.machine import State
 from vsync_sm.core.memory import OpenSave
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.save import SavePlan
@@ -71,13 +70,13 @@ class Cycle:
         self._crew: Crew | None = None
         self._threads: list[threading.Thread] = []
 
-    # --- the phases, each ends with `PhaseDone` or a fault ---
+    # --- the phases, each ends with `EffectDone` or a fault ---
 
     def start_listing(self, open_save: OpenSave | None) -> None:
         """Ends with `Listed`."""
         order = self._order
         self._start(
-            State.listing,
+            "listing",
             lambda: list_everything(
                 self._scope,
                 self._lister,
@@ -103,13 +102,13 @@ class Cycle:
         )
         self._crew = crew
         self._threads += crew.threads
-        self._start(State.working, lambda: crew.run(carried))
+        self._start("working", lambda: crew.run(carried))
 
     def start_reindexing(self, listed: Listed, worked: Worked, recalled: Recalled) -> None:
         """Ends with `Reindexed`."""
         order = self._order
         self._start(
-            State.reindexing,
+            "reindexing",
             lambda: reindex(
                 self._scope,
                 listed,
@@ -125,7 +124,7 @@ class Cycle:
     def start_saving(self, plan: SavePlan) -> None:
         """Ends with `Saved`. Only after `save_started` lies on the disk."""
         saver = Saver(self._scope, self._servers.consul, plan, self._order.prefix)
-        self._start(State.saving, saver.save)
+        self._start("saving", saver.save)
 
     # --- asked by the loop ---
 
@@ -150,10 +149,10 @@ class Cycle:
         """How many of its threads have not come back."""
         return sum(thread.is_alive() for thread in self._threads)
 
-    def _start(self, phase: State, effect: Callable[[], object]) -> None:
+    def _start(self, phase: str, effect: Callable[[], object]) -> None:
         def run() -> None:
             with self._scope.guarded():
-                self._scope.done(phase, effect())
+                self._scope.done(effect())
 
         thread = threading.Thread(target=run, name=f"{phase}-{self.number}", daemon=True)
         self._threads.append(thread)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -21,16 +22,16 @@ from vsync_sm.core.safety import ALLOWANCE_S, obstacle
 from vsync_sm.core.view import View
 from vsync_sm.origin.accounts import cycle_finished, recovered, save_refused, save_started
 from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.checks import StartupChecks
+from vsync_sm.origin.checks import Passed, StartupChecks
 from vsync_sm.origin.clock import NS
 from vsync_sm.origin.cycle import Cycle
 from vsync_sm.origin.inbox import (
+    EffectDone,
     Facts,
     FaultCame,
     Informed,
     LateFacts,
     Message,
-    PhaseDone,
     SignalCame,
 )
 from vsync_sm.origin.ledger import Ledger
@@ -55,6 +56,8 @@ THREADS_PER_WORKER = 4
 OBSERVE_S = 1.0
 BREATH_S = 0.1
 
+_T = TypeVar("_T")
+
 HALTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
@@ -73,7 +76,7 @@ class Engine:
         self._checks_thread: threading.Thread | None = None
         self._cycle: Cycle | None = None
         self._dead: list[Cycle] = []
-        self._done: PhaseDone | None = None
+        self._done: EffectDone | None = None
         self._listed: Listed | None = None
         self._outcome = ""
         # What came in, tested whenever the loop decides.
@@ -147,7 +150,7 @@ class Engine:
         match message:
             case Facts(events=events, cycle=cycle):
                 self._hear_facts(events, cycle)
-            case PhaseDone(cycle=cycle) if cycle == self._ledger.cycle:
+            case EffectDone(cycle=cycle) if cycle == self._ledger.cycle:
                 self._done = message
             case FaultCame(fault=fault, cycle=cycle):
                 self._hear_fault(fault, cycle)
@@ -158,7 +161,7 @@ class Engine:
                 self._ledger.tell(notified)
             case LateFacts(cycle=cycle, count=count):
                 self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=count))
-            case PhaseDone():
+            case EffectDone():
                 self._ledger.tell(e.LateResultDropped(late_cycle=message.cycle or 0, count=1))
 
     def _hear_facts(self, events: Sequence[e.Event], cycle: int | None) -> None:
@@ -213,7 +216,7 @@ class Engine:
         elif state is State.saving:
             self._decide_saving()
         elif state in CYCLE:
-            self._decide_phase(state)
+            self._decide_phase()
         elif state is State.aborted:
             self._decide_aborted()
         elif not self._informing or self._stop_heard(0):
@@ -225,7 +228,7 @@ class Engine:
         elif self._stop is not None:
             if self._checks_ended() or self._stop_heard(CHECKS_GRACE_S):
                 self._pull(Trigger.halt, Reason.signal)
-        elif self._take_done(State.checking) is not None:
+        elif self._take_done(Passed) is not None:
             self._pull(Trigger.checks_passed)
 
     def _checks_ended(self) -> bool:
@@ -244,23 +247,21 @@ class Engine:
         elif self._asked != "tick" or self._hands.clock.mono() >= self._next_tick:
             self._start_cycle()
 
-    def _decide_phase(self, state: State) -> None:
+    def _decide_phase(self) -> None:
         reason = self._obstacle()
         if reason is not None:
             self._abort(reason)
             return
-        result = self._take_done(state)
-        if isinstance(result, Listed):
-            self._start_working(result)
-        elif isinstance(result, Worked):
-            self._start_reindexing(result)
-        elif isinstance(result, Reindexed):
-            self._judged(result)
+        if listed := self._take_done(Listed):
+            self._start_working(listed)
+        elif worked := self._take_done(Worked):
+            self._start_reindexing(worked)
+        elif reindexed := self._take_done(Reindexed):
+            self._judged(reindexed)
 
     def _decide_saving(self) -> None:
-        result = self._take_done(State.saving)
-        if isinstance(result, Saved):
-            self._saved(result)
+        if saved := self._take_done(Saved):
+            self._saved(saved)
         elif self._fatal is not None or self._fault is not None:
             self._uncertain("the save broke off", Reason.fatal if self._fatal else Reason.fault)
         elif self._stop_heard(SAVE_GRACE_S):
@@ -434,6 +435,7 @@ class Engine:
         cycle.close()
         self._cycle = self._listed = self._done = self._aborted = None
         self._count_dead(cycle)
+        self._warn_of_failures()
 
     def _count_dead(self, cycle: Cycle) -> None:
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
@@ -464,9 +466,9 @@ class Engine:
 
     # --- small things ---
 
-    def _take_done(self, phase: State) -> object | None:
+    def _take_done(self, cls: type[_T]) -> _T | None:
         done = self._done
-        if done is None or done.phase is not phase:
+        if done is None or not isinstance(done.result, cls):
             return None
         self._done = None
         return done.result
@@ -502,6 +504,19 @@ class Engine:
         allowance = self._ledger.memory.allowance
         if allowance is not None and allowance.expired(self._hands.clock.now()):
             self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="expired"))
+
+    def _warn_of_failures(self) -> None:
+        row = self.view.failed_in_row
+        if row != self._orders.notify_after:
+            return
+        fault = Fault(
+            FaultKind.KEEPS_FAILING,
+            f"{row} cycles in a row were not complete",
+            hint="Destinations keep what was last saved, which grows old. See the faults before.",
+            context={"cycles": str(row)},
+        )
+        self._raise(fault)
+        self._inform(fault)
 
     def _warn_of_carried(self) -> None:
         after = self._orders.order.limits.carry_warn_after

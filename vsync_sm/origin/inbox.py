@@ -15,7 +15,6 @@ import msgspec
 
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import Event, Notified
-from vsync_sm.core.machine import State
 
 
 class SignalCame(msgspec.Struct, frozen=True):
@@ -51,16 +50,15 @@ class Facts(msgspec.Struct, frozen=True):
     cycle: int | None = None
 
 
-class PhaseDone(msgspec.Struct, frozen=True):
-    """An effect came to its end; all its facts were delivered before."""
+class EffectDone(msgspec.Struct, frozen=True):
+    """An effect came to its end, with this result; all its facts were delivered before."""
 
-    phase: State
     result: object
     cycle: int | None = None
 
 
 Control = SignalCame | FaultCame | Informed | LateFacts
-Result = Facts | PhaseDone
+Result = Facts | EffectDone
 Message = Control | Result
 
 

@@ -29,7 +29,8 @@ class Mode(Enum):
 class Orders(msgspec.Struct, frozen=True):
     """What a run is told to do.
 
-    `tick_s` is seconds; `probe` names the Consul probe key ("": none); `allow` is the id of a
+    `tick_s` is seconds; `notify_after` cycles in a row that were not complete, a human is told;
+    `probe` names the Consul probe key ("": none); `allow` is the id of a
     refusal that a human, `by`, allows.
     """
 
@@ -39,6 +40,7 @@ class Orders(msgspec.Struct, frozen=True):
     tick_s: float
     probe: str
     started: RunStarted
+    notify_after: int = 10
     allow: str = ""
     by: str = ""
 

@@ -10,10 +10,9 @@ from itertools import islice
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Event
-from vsync_sm.core.machine import State
 from vsync_sm.origin.budget import Budget
 from vsync_sm.origin.clock import Clock, Random
-from vsync_sm.origin.inbox import Facts, FaultCame, Inbox, LateFacts, PhaseDone
+from vsync_sm.origin.inbox import EffectDone, Facts, FaultCame, Inbox, LateFacts
 from vsync_sm.origin.patience import Cancelled, Patience
 
 BATCH = 256
@@ -51,9 +50,9 @@ class Scope:
         if batch:
             self._deliver(Facts(tuple(batch), self.number), len(batch))
 
-    def done(self, phase: State, result: object) -> None:
-        """Say that a phase's effect came to its end. Raises Cancelled when the cycle is over."""
-        self._deliver(PhaseDone(phase, result, self.number), 1)
+    def done(self, result: object) -> None:
+        """Say that an effect came to its end. Raises Cancelled when the cycle is over."""
+        self._deliver(EffectDone(result, self.number), 1)
 
     def raise_fault(self, fault: Fault) -> None:
         """Put a fault into the inbox: the loop decides what becomes of the cycle."""
@@ -82,7 +81,7 @@ class Scope:
         with self._lock:
             self._closed = True
 
-    def _deliver(self, message: Facts | PhaseDone, count: int) -> None:
+    def _deliver(self, message: Facts | EffectDone, count: int) -> None:
         room = self._inbox.reserve(self.cancelled)
         with self._lock:
             if room and not self._closed:

@@ -12,7 +12,6 @@ REDIRECTED, RATE_LIMITED, TOO_LARGE, SERVER_ERROR.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
@@ -284,7 +283,7 @@ class Consul:
         self._refuse_others([pair.key for pair in pairs], reply, doing, where)
         try:
             return [KeyValue(pair.key, _bytes(pair.value), pair.modify_index) for pair in pairs]
-        except binascii.Error as error:
+        except ValueError as error:
             raise self._not_consul(reply, doing, where, str(error)) from None
 
     def _refuse_others(self, keys: Sequence[str], reply: Reply, doing: str, prefix: str) -> None:
@@ -397,5 +396,5 @@ def _refuse_zero(key: str, index: int | None) -> None:
 
 
 def _bytes(value: str | None) -> bytes:
-    """Consul's base64 (null for an empty value); binascii.Error for anything else."""
+    """Consul's base64 (null for an empty value); ValueError for anything else."""
     return b"" if value is None else base64.b64decode(value, validate=True)
