@@ -358,6 +358,7 @@ class _Cycle:
     def _second_signal(self) -> None:
         name, number = self.rng.choice(_STOPS)
         self.add(e.SignalReceived(signal=name, number=number, again=True))
+        self.book.cycle = None
         self.book._finish(128 + number)
         self.book.ended = True
         raise _Over
@@ -375,7 +376,7 @@ class _Cycle:
             book.move("halt", "halted", reason)
             book._finish(1 if reason == "fatal" else 0)
             return False
-        book.cycle = book.last_cycle
+        book.cycle = self.rng.choice((None, book.last_cycle))
         book.move("recovered", "waiting")
         book.cycle = None
         return True

@@ -143,6 +143,8 @@ class Audit:
         cycle = run.cycle
         if isinstance(record.event, e.CycleStarted):
             return
+        if isinstance(record.event, e.RunFinished) and run.again:
+            return  # a second signal leaves everything as it is
         if cycle is not None:
             if record.cycle != cycle.number:
                 yield f"{record.event.type} of {_cycle(record.cycle)} within cycle {cycle.number}"
@@ -198,6 +200,8 @@ class Audit:
         if run.state is not FINAL and not run.again:
             yield f"the run ends while {run.state}"
         due = {128 + run.again} if run.again else _CODES.get(run.halted_for, {event.exit_code})
+        if run.fatal and not run.again:
+            due = {1}
         if event.exit_code not in due:
             codes = " or ".join(map(str, sorted(due)))
             yield f"the run ends with exit code {event.exit_code}, where {codes} was due"
@@ -205,7 +209,7 @@ class Audit:
         if run.cycle is not None and run.cycle.save is not None:
             self._open_save = _Open(run.id, run.cycle.number)
 
-    def _transitioned(self, run: _Run, event: e.Transitioned, record: e.Record) -> Iterator[str]:
+    def _transitioned(self, run: _Run, event: e.Transitioned, _: e.Record) -> Iterator[str]:
         if self._crashed is not None:
             yield f"run {self._crashed.id} crashed, but was not recovered before this run went on"
             self._crashed = None
@@ -219,7 +223,7 @@ class Audit:
             yield from cycle.leaves(event.trigger)
             if event.trigger == Trigger.abort:
                 cycle.reason = event.reason
-        yield from self._within(run, event, record)
+        yield from _within(run, event)
 
     def _pulled(self, run: _Run, event: e.Transitioned) -> Iterator[str]:
         state = run.state
@@ -235,17 +239,6 @@ class Audit:
         if event.dest != dest and event.dest in _STATES:
             run.machine = Machine(State(event.dest))
         run.state = run.machine.state
-
-    def _within(self, run: _Run, event: e.Transitioned, record: e.Record) -> Iterator[str]:
-        if event.trigger in {Trigger.tick, Trigger.abort} and run.cycle is None:
-            yield f"{event.trigger} without a cycle"
-        over = event.trigger == Trigger.recovered or (
-            event.trigger == Trigger.halt and event.source == State.aborted
-        )
-        if over and run.cycle is not None:
-            yield f"{event.trigger} before cycle {run.cycle.number} is finished"
-        if event.trigger == Trigger.recovered and record.cycle is None:
-            yield "recovered without the number of its cycle"
 
     def _trigger_ignored(self, run: _Run, event: e.TriggerIgnored, _: e.Record) -> Iterator[str]:
         state = run.state
@@ -363,6 +356,17 @@ def _newer(event: e.Unknown) -> str:
 
 def _cycle(number: int | None) -> str:
     return "no cycle" if number is None else f"cycle {number}"
+
+
+def _within(run: _Run, event: e.Transitioned) -> Iterator[str]:
+    """What is wrong with where a transition stands: a cycle has begun, or is over."""
+    if event.trigger in {Trigger.tick, Trigger.abort} and run.cycle is None:
+        yield f"{event.trigger} without a cycle"
+    over = event.trigger == Trigger.recovered or (
+        event.trigger == Trigger.halt and event.source == State.aborted
+    )
+    if over and run.cycle is not None:
+        yield f"{event.trigger} before cycle {run.cycle.number} is finished"
 
 
 def _reasons(run: _Run, event: e.Transitioned) -> Iterator[str]:

@@ -65,7 +65,7 @@ Message = Control | Result
 class Inbox:
     """The loop takes; everybody else posts and delivers."""
 
-    def __init__(self, capacity: int = 256) -> None:
+    def __init__(self, capacity: int = 16) -> None:
         """`capacity`: how many results may lie here before `deliver` waits."""
         self._control: SimpleQueue[Control | None] = SimpleQueue()  # None: results have come in
         self._results: deque[Result] = deque()
