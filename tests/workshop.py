@@ -22,7 +22,7 @@ from vsync_sm.core.sync_info import decode_former, digest
 from vsync_sm.core.view import View
 from vsync_sm.journal.reader import JournalReader, read_journal
 from vsync_sm.journal.replay import Replay, replay
-from vsync_sm.origin.clock import Stamp
+from vsync_sm.origin.clock import Clock, Stamp
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.ledger import Sink
 from vsync_sm.origin.orders import Mode
@@ -143,6 +143,7 @@ class Workshop:
         *,
         allow: str = "",
         sinks: Iterable[Sink] = (),
+        clock: Clock | None = None,
         stamp: Stamp | None = None,
         mode: Mode = Mode.once,
         **origin: Any,
@@ -156,6 +157,7 @@ class Workshop:
             Inbox(),
             allow=allow,
             sinks=[lambda record, _: records.append(record), *sinks],
+            clock=clock,
             stamp=stamp,
         )
         try:

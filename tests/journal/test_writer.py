@@ -26,6 +26,7 @@ from vsync_sm.core.events import (
     SaveStarted,
     WorkerStarted,
 )
+from vsync_sm.journal import repair
 from vsync_sm.journal.codec import decode
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.writer import FLUSH_BYTES, Journal, JournalWriter, NullJournal
@@ -372,9 +373,9 @@ def test_a_write_that_ends_in_the_middle_leaves_a_torn_line_that_is_mended(path:
     assert f"{len(whole)} synced" in said
 
     writer = JournalWriter.open(path)
-    (repair,) = writer.repairs
+    (repaired,) = writer.repairs
     writer.close()
-    assert repair.what == "torn last line"
+    assert repaired.what == "torn last line"
     assert list(read_journal(path)) == whole
     assert [record.seq for record in whole] == list(range(1, len(whole) + 1))
 
@@ -547,11 +548,11 @@ def test_a_last_line_of_a_megabyte(path: Path) -> None:
     assert len(content) > 900_000
 
     path.write_bytes(content[:-1])
-    assert [repair.what for repair in opened(path)] == ["missing newline"]
+    assert [repaired.what for repaired in opened(path)] == ["missing newline"]
     assert list(read_journal(path)) == [one, two]
 
     path.write_bytes(content[:-2])
-    assert [repair.what for repair in opened(path)] == ["torn last line"]
+    assert [repaired.what for repaired in opened(path)] == ["torn last line"]
     assert list(read_journal(path)) == [one]
 
 
@@ -572,6 +573,14 @@ def test_a_file_of_somebody_else_s_is_not_touched(path: Path, content: bytes) ->
     assert "line 1, byte 0: this is no journal" in refused(path).message
     assert path.read_bytes() == content
     assert names(path) == ["j.jsonl"]
+
+
+def test_a_line_without_beginning_is_not_taken_into_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair, "LINE_LIMIT", 300_000)
+    path.write_bytes(WHOLE + b"x" * 10_000_000)
+    assert "longer than" in refused(path).message
 
 
 def test_a_refused_journal_is_not_held(path: Path) -> None:

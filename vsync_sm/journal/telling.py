@@ -107,7 +107,7 @@ def _cycle(item: CycleTold) -> Iterator[str]:
         done = item.finished
         when = time_of_day(done.finished) if item.detail else when
         facts = msgspec.structs.replace(done.facts, phases=done.phases)
-        mark = " " if facts.outcome in {"saved", "unchanged"} else "!"
+        mark = _MARK.get(severity(facts), " ")
         said = summary(facts, cycle=item.number, seconds=done.seconds)
         yield f"{mark} {when}  {said}{asked}"
     for entry in item.entries:

@@ -293,8 +293,7 @@ def _open_locked(path: Path) -> int:
 
 
 def _open_or_create(path: Path) -> tuple[int, bool]:
-    # Not blocking: it may be a pipe, which we refuse once it is open.
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
     try:
         return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
     except FileExistsError:

@@ -88,6 +88,7 @@ class Engine:
         self._asked = "tick"
         self._observed = 0
         self._informing = 0
+        self._moved = False  # the last decision moved the machine: decide again at once
         self._exit: int | None = None
 
     @property
@@ -105,7 +106,10 @@ class Engine:
                 if self._exit is None:
                     self._observe()
                     self._decide()
-                self._ledger.breathe(self._hands.clock.mono())
+                self._ledger.breathe(
+                    self._hands.clock.mono() - self._began,
+                    idle=self._machine.state is State.waiting,
+                )
             return self._exit
         finally:
             for scope in (self._checks, self._cycle):
@@ -120,6 +124,7 @@ class Engine:
         except IllegalTrigger as illegal:
             self._ledger.tell(e.TriggerIgnored(trigger=illegal.trigger, state=str(illegal.state)))
             return
+        self._moved = True
         self._ledger.tell_synced(
             e.Transitioned(
                 trigger=str(row.trigger), source=str(row.source), dest=str(row.dest), reason=reason
@@ -483,9 +488,11 @@ class Engine:
         return (self._hands.clock.mono() - mono) / NS
 
     def _breath(self) -> float:
-        idle = self._machine.state is State.waiting and self._stop is None
-        if not idle or self._asked != "tick" or self._is_over():
-            return BREATH_S if self._machine.state is not State.waiting else 0.0
+        moved, self._moved = self._moved, False
+        if moved:
+            return 0.0
+        if self._machine.state is not State.waiting:
+            return BREATH_S
         return max(0.0, (self._next_tick - self._hands.clock.mono()) / NS)
 
     def _observe(self) -> None:

@@ -40,7 +40,7 @@ class Ledger:
         self.tell(*events)
         self._journal.sync()
 
-    def breathe(self, mono: int) -> None:
-        """Flush what has waited long enough; called by the loop whenever it has a moment."""
-        if self._journal.flush_due(mono):
+    def breathe(self, mono: int, *, idle: bool) -> None:
+        """Flush what has waited long enough, or everything before an idle time."""
+        if idle or self._journal.flush_due(mono):
             self._journal.flush()
