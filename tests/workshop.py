@@ -145,6 +145,7 @@ class Workshop:
         sinks: Iterable[Sink] = (),
         clock: Clock | None = None,
         stamp: Stamp | None = None,
+        inbox: Inbox | None = None,
         mode: Mode = Mode.once,
         **origin: Any,
     ) -> Run:
@@ -154,7 +155,7 @@ class Workshop:
             self.settings(**origin),
             mode,
             self.journal,
-            Inbox(),
+            inbox or Inbox(),
             allow=allow,
             sinks=[lambda record, _: records.append(record), *sinks],
             clock=clock,
@@ -194,7 +195,7 @@ class Workshop:
 class Daemon:
     """A `vsync-sm` in a process of its own, watched through its journal."""
 
-    def __init__(self, command: list[str], journal: Path) -> None:
+    def __init__(self, command: list[str], journal: Path, *, cwd: Path | None = None) -> None:
         self._reader = JournalReader(journal)
         self._records: list[Record] = []
         self.process = subprocess.Popen(
@@ -203,6 +204,7 @@ class Daemon:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
 

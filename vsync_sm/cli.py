@@ -3,157 +3,78 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, parse
+
 if TYPE_CHECKING:
     from vsync_sm.config import Settings
-    from vsync_sm.origin.inbox import Inbox
+    from vsync_sm.core.errors import Fault
+    from vsync_sm.origin.engine import Engine
     from vsync_sm.origin.ledger import Sink
     from vsync_sm.origin.orders import Mode
-
-OK, FATAL, USAGE, NOT_SAVED = 0, 1, 2, 3
-
-EPILOG = """\
-examples:
-  vsync-sm check                        is everything in place, and what will a cycle cost?
-  vsync-sm plan                         what would the next cycle save? (writes nothing)
-  vsync-sm --headless                   run for ever, a cycle each origin.tick
-  vsync-sm --headless --once            one cycle, for cron or a pipeline
-  vsync-sm --headless --allow 3f2a…     run, and allow what was refused under this id
-  vsync-sm replay journal.jsonl         what happened?
-  vsync-sm demo                         watch it on local servers
-
-exit codes:
-  0  stopped as asked (a signal), or --once saved or had nothing to save
-  1  halted by a fatal fault; check: something is not in place; replay: the journal is damaged or
-     contradicts itself
-  2  usage or configuration; nothing was contacted
-  3  --once, plan: the cycle was, or would be, aborted or refused
-  128 + n  a second signal
-
-Configuration: flag, then VSYNC_* environment, then file (--config, else ./config.yaml), then
-VAULT_ADDR, VAULT_TOKEN, CONSUL_HTTP_ADDR and their like, then default. See config.yaml.
-No flag takes a secret: use origin.vault.tokenFile, or VSYNC_ORIGIN_VAULT_TOKEN.
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vsync-sm` and return its exit code."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may not know every character
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _main(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:  # where no origin runs that would hear it: `replay`
+        return 128 + signal.SIGINT
+    finally:
+        _write(())
+
+
+def _main(arguments: list[str]) -> int:
     early: list[int] = []
     if "--headless" in arguments or {"check", "plan"} & set(arguments):
         # From the first moment on: what comes before the inbox exists is kept for it.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda got, _frame: early.append(got))
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.command is None and not options.headless:
-        parser.print_help(sys.stderr)
-        return USAGE
-    mistake = _misused(options)
-    if mistake:
-        parser.error(mistake)
-    try:
-        return _dispatch(options, early)
-    except BrokenPipeError:  # `vsync-sm replay … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-
-
-def _dispatch(options: argparse.Namespace, early: list[int]) -> int:
+    options = parse(arguments)
     if options.command == "replay":
         return _replay(options)
-    if options.command == "demo":
-        return _demo(options)
     from vsync_sm.config import ConfigError
+    from vsync_sm.core.errors import Fault
 
     try:
-        return _run(options, early)
+        if options.command == "demo":
+            return _demo(options)
+        run = {"check": _check, "plan": _plan}.get(options.command, _headless)
+        return run(options, _settings(options), early)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return USAGE
+    except Fault as fault:
+        complain(fault.message, fault.hint)
+        return _code(fault)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="vsync-sm",
-        description="The origin of a one-way Vault replication: indexes KV v2 secrets (their "
-        "metadata, never a value) into Consul, cycle after cycle, and never saves wrong.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action=_Version, help="print the version and exit")
-    parser.add_argument("--headless", action="store_true", help="run the origin, without a screen")
-    parser.add_argument("--once", action="store_true", help="with --headless: one cycle, then end")
-    parser.add_argument(
-        "--allow", metavar="ID", default="", help="with --headless: allow what was refused as ID"
-    )
-    _common(parser, top=True)
-    commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
-
-    check = commands.add_parser("check", help="the start-up checks, and what a cycle will cost")
-    plan = commands.add_parser("plan", help="a cycle up to the save; writes nothing to Consul")
-    plan.add_argument("--json", action="store_true", help="one JSON document, with every path")
-    for each in (check, plan):
-        _common(each)
-
-    replay = commands.add_parser("replay", help="tell what a journal holds, and check it")
-    replay.add_argument("file", metavar="JOURNAL", type=Path)
-    replay.add_argument("--cycle", type=int, metavar="N", help="only this cycle, in detail")
-    replay.add_argument(
-        "--json",
-        nargs="?",
-        const="document",
-        choices=["document", "lines"],
-        help="for a program: one document, or one object a line",
-    )
-
-    demo = commands.add_parser("demo", help="local servers, a changing tree, cycles every 3 s")
-    demo.add_argument("--tick", type=float, default=3.0, metavar="SECONDS")
-    demo.add_argument("--secrets", type=int, default=300, metavar="N", help="how large the tree is")
-    return parser
+def _write(chunks: Iterable[str]) -> None:
+    """To stdout; who reads no further (`… | head`) ends the telling, not the program."""
+    try:
+        for chunk in chunks:
+            sys.stdout.write(chunk)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer must not fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            complain(f"the output cannot be written: {error.strerror}")
+            raise SystemExit(FATAL) from None
 
 
-def _common(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
-    # A subcommand's default must not overwrite what was said before it.
-    default = None if top else argparse.SUPPRESS
-    add = parser.add_argument
-    add("--config", type=Path, metavar="FILE", default=default, help="YAML, or JSON as origin.json")
-    add("--journal", type=Path, metavar="FILE", default=default, help="the journal's place")
-    add("--tick", metavar="1m", default=default, help="how often a cycle begins")
-    add("--timeout", metavar="5m", default=default, help="how long a cycle may take")
-    add("--workers", metavar="N", default=default, help="how many paths are read at a time")
-    add("--log-level", metavar="LEVEL", default=default, help="debug, info, warning or error")
-    add("--log-type", metavar="TYPE", default=default, help="console, json or auto")
-
-
-class _Version(argparse.Action):
-    """`--version`, which asks the package's metadata only when it is wanted."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **rest: object) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=str(rest.get("help", "")))
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from vsync_sm import __version__
-
-        print(f"vsync-sm {__version__}")
-        parser.exit(OK)
-
-
-def _misused(options: argparse.Namespace) -> str:
-    if options.headless and options.command is not None:
-        return f"--headless and {options.command} do not go together"
-    if not options.headless and (options.once or options.allow):
-        return "--once and --allow go with --headless"
-    return ""
+# --- what is done ----------------------------------------------------------------------------
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -174,40 +95,100 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def _run(options: argparse.Namespace, early: list[int]) -> int:
-    settings = _settings(options)
-    from vsync_sm.operate.log import log_to_stderr
-    from vsync_sm.operate.report import CheckReport, PlanReport
+def _check(_: argparse.Namespace, settings: Settings, early: list[int]) -> int:
+    from vsync_sm.operate.report import CheckReport
     from vsync_sm.origin.orders import Mode
 
-    journal = _journal(settings)
+    _say_unused(settings)
+    report = CheckReport()
+    code, _engine = _run(settings, Mode.check, early, [report, *_progress()])
+    _write(f"{line}\n" for line in report.lines())
+    if code > 128:
+        return code
+    return OK if code == OK and report.complete else FATAL
 
-    def allow_command(allowance: str) -> str:
-        return _allow_command(options, allowance)
 
-    if options.command == "check":
-        report = CheckReport()
-        code = _engine(settings, Mode.check, journal, early, [report])
-        print(*report.lines(), sep="\n")
-        return OK if code == OK else FATAL
-    if options.command == "plan":
-        plan = PlanReport(allow_command)
-        code = _engine(settings, Mode.plan, journal, early, [plan])
-        if options.json:
-            import orjson
+def _plan(options: argparse.Namespace, settings: Settings, early: list[int]) -> int:
+    from vsync_sm.operate.report import PlanReport
+    from vsync_sm.origin.orders import Mode
+    from vsync_sm.wiring import recall
 
-            print(orjson.dumps(plan.document(), option=orjson.OPT_INDENT_2).decode())
-        else:
-            print(*plan.lines(), sep="\n")
-        return code if code or plan.complete else NOT_SAVED
+    _say_unused(settings)
+    report = PlanReport()
+    code, engine = _run(settings, Mode.plan, early, [report, *_progress()])
+    report.nothing_to_write = engine.reindexed is None or engine.reindexed.plan.nothing_to_write
+    if options.json:
+        import orjson
+
+        document = orjson.dumps(report.document(), option=orjson.OPT_INDENT_2)
+        _write([document.decode(), "\n"])
+    else:
+        # Only what the journal knows can be allowed, and a plan writes nothing there.
+        known = recall(_journal(settings)).memory.refused(report.allowance) is not None
+        command = _allow_command(options, settings)(report.allowance) if known else ""
+        _write(f"{line}\n" for line in report.lines(command))
+    return code if code or report.verdict() in {"save", "unchanged"} else NOT_SAVED
+
+
+def _headless(options: argparse.Namespace, settings: Settings, early: list[int]) -> int:
+    from vsync_sm.core.errors import Fault
+    from vsync_sm.operate.log import log_to_stderr
+    from vsync_sm.origin.orders import Mode
+
     log = log_to_stderr(
-        level=settings.log.level, kind=settings.log.type, allow_command=allow_command
+        level=settings.log.level,
+        kind=settings.log.type,
+        allow_command=_allow_command(options, settings),
     )
     for unused in settings.unused:
-        log.say("warning", f"configuration: {unused}")
+        log.say("warning", f"unused in the configuration: {unused}")
+    log.say("info", f"journal: {_journal(settings)}")
     mode = Mode.once if options.once else Mode.daemon
-    log.say("info", f"journal: {journal}")
-    return _engine(settings, mode, journal, early, [log], allow=options.allow)
+    try:
+        return _run(settings, mode, early, [log], allow=options.allow or "")[0]
+    except Fault as fault:
+        log.say("error", f"{fault.message} → {fault.hint}" if fault.hint else fault.message)
+        return _code(fault)
+
+
+def _say_unused(settings: Settings) -> None:
+    for unused in settings.unused:
+        print(f"unused in the configuration: {unused}", file=sys.stderr)
+
+
+def _progress() -> list[Sink]:
+    from vsync_sm.operate.log import Progress
+
+    return [Progress(sys.stderr)]
+
+
+def _run(
+    settings: Settings,
+    mode: Mode,
+    early: list[int],
+    sinks: Sequence[Sink],
+    *,
+    allow: str = "",
+    journal: Path | None = None,
+) -> tuple[int, Engine]:
+    """Run to the end; the exit code and the engine as it ended. Raises Fault: it could not."""
+    from vsync_sm import wiring
+    from vsync_sm.origin.inbox import Inbox
+
+    inbox = Inbox()
+    wiring.listen(inbox, early)
+    place = journal or _journal(settings)
+    engine, writer = wiring.engine(settings, mode, place, inbox, allow=allow, sinks=sinks)
+    try:
+        return engine.run(), engine
+    finally:
+        writer.close()
+
+
+def _code(fault: Fault) -> int:
+    from vsync_sm.core.errors import FaultKind
+
+    return USAGE if fault.kind is FaultKind.CONFIGURATION else FATAL
 
 
 def _journal(settings: Settings) -> Path:
@@ -216,59 +197,44 @@ def _journal(settings: Settings) -> Path:
     return settings.journal.file or default_journal(os.environ)
 
 
-def _engine(
-    settings: Settings,
-    mode: Mode,
-    journal: Path,
-    early: list[int],
-    sinks: Sequence[Sink],
-    *,
-    allow: str = "",
-) -> int:
-    from vsync_sm import wiring
-    from vsync_sm.core.errors import Fault, FaultKind
-    from vsync_sm.origin.inbox import Inbox
-
-    inbox: Inbox = Inbox()
-    wiring.listen(inbox, early)
-    try:
-        engine, writer = wiring.engine(settings, mode, journal, inbox, allow=allow, sinks=sinks)
-        try:
-            return engine.run()
-        finally:
-            writer.close()
-    except Fault as fault:
-        print(f"vsync-sm: {fault.message}", file=sys.stderr)
-        if fault.hint:
-            print(f"  → {fault.hint}", file=sys.stderr)
-        return USAGE if fault.kind is FaultKind.CONFIGURATION else FATAL
-
-
-def _allow_command(options: argparse.Namespace, allowance: str) -> str:
+def _allow_command(options: argparse.Namespace, settings: Settings) -> Callable[[str], str]:
+    # The journal by its full name: the shell in which this is pasted may have another
+    # STATE_DIRECTORY, HOME or working directory, and then another journal.
     words = ["vsync-sm", "--headless"]
-    if getattr(options, "once", False):
+    if options.once:
         words.append("--once")
-    for name in ("config", "journal"):
-        value = getattr(options, name, None)
-        if value is not None:
-            words += [f"--{name}", str(value)]
-    return shlex.join([*words, "--allow", allowance])
+    if settings.file is not None:
+        words += ["--config", str(settings.file)]
+    words += ["--journal", str(_journal(settings))]
+    for name in ("timeout", "workers", "tick"):
+        if getattr(options, name) is not None:
+            words += [f"--{name}", getattr(options, name)]
+    return lambda allowance: shlex.join([*words, "--allow", allowance])
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from vsync_sm.journal.reader import read_journal
+    from vsync_sm.core.errors import JournalError
+    from vsync_sm.journal.reader import JournalReader, read_journal
     from vsync_sm.journal.replay import replay
 
+    try:
+        with JournalReader(options.file) as reader:
+            there = reader.exists()
+    except JournalError as error:
+        complain(error.message, "give the file of a journal that this user may read")
+        return USAGE
+    if not there:
+        complain(f"there is no journal {options.file}", "a run names its journal when it starts")
+        return USAGE
     story = replay(
         read_journal(options.file),
         json=options.json is not None,
         lines=options.json == "lines",
         cycle=options.cycle,
     )
-    for chunk in story:
-        sys.stdout.write(chunk)
+    _write(story)
     if not story.found:
-        print(f"vsync-sm: {options.file} has no cycle {options.cycle}", file=sys.stderr)
+        complain(f"{options.file} has no cycle {options.cycle}")
     return OK if story.ok and story.found else FATAL
 
 
@@ -294,9 +260,9 @@ def _demo(options: argparse.Namespace) -> int:
                 f"(in a real run) vsync-sm --headless --allow {allowance}"
             ),
         )
-        return _engine(settings, Mode.daemon, journal, [], [log])
+        return _run(settings, Mode.daemon, [], [log], journal=journal)[0]
 
-    return demo.run(run_origin, tick=options.tick, secrets=options.secrets, out=sys.stdout)
+    return demo.run(run_origin, tick=options.seconds, secrets=options.secrets, out=sys.stdout)
 
 
 if __name__ == "__main__":

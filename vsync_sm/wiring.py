@@ -45,9 +45,19 @@ class Recalled(msgspec.Struct, frozen=True):
 
 
 def default_journal(environment: Mapping[str, str]) -> Path:
-    """Where the journal lies unless told otherwise: systemd's state directory, or the user's."""
+    """Where the journal lies unless told otherwise: systemd's state directory, or the user's.
+
+    Raises:
+        Fault: there is neither (CONFIGURATION).
+    """
     state = environment.get("STATE_DIRECTORY", "").split(":")[0]
     directory = Path(state) if state else platformdirs.user_state_path("vsync-sm")
+    if not directory.is_absolute():
+        raise Fault(
+            FaultKind.CONFIGURATION,
+            "this user has no home directory for the journal",
+            hint="name its place: --journal, or journal.file",
+        )
     return directory / "journal.jsonl"
 
 
@@ -60,6 +70,10 @@ def recall(journal: Path) -> Recalled:
                 memory.note(record)
                 view = apply(view, record)
         except JournalError as error:
+            if not error.line:
+                raise Fault(
+                    FaultKind.JOURNAL, error.message, hint="--journal chooses another place"
+                ) from None
             raise Fault(
                 FaultKind.JOURNAL,
                 f"the journal {journal} is damaged: {error}",
@@ -161,7 +175,7 @@ def engine(
             started=started,
             notify_after=settings.notify.after_failures,
             allow=allow,
-            by=getpass.getuser(),
+            by=_user(),
         )
         hands = Hands(
             servers=servers(settings),
@@ -207,6 +221,13 @@ def _token(settings: Settings) -> str:
             hint=str(error),
             context={"file": str(settings.origin.vault.token_file or _NOTHING)},
         ) from None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        return f"user {os.getuid()}"
 
 
 def _text(path: Path | None) -> str | None:

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from vsync_sm.core import events as e
@@ -407,3 +408,6 @@ def legal_journal(rng: random.Random) -> list[e.Record]:
 
 journals = st.randoms(use_true_random=False).map(legal_journal)
 """Journals that nothing contradicts, for hypothesis."""
+
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties over journals: a busy machine is no failure."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tests.misbehave import Misbehave, Rule
 from tests.workshop import Run, Workshop
-from vsync_sm.core.events import Record
-from vsync_sm.core.view import View
 from vsync_sm.origin.clock import SystemClock
-from vsync_sm.origin.ledger import Sink
 
 TREE = ("a", "b", "c/d", "c/e", "f/g/h", *(f"n/{number:02}" for number in range(15)))
 """Twenty secrets: enough that a wiped mount is more than the ten that may always vanish."""
@@ -21,6 +17,11 @@ HOUR = 3600.0
 
 LEAST = {"data": [], "metadata": ["read", "list"]}
 """The least of `requiredCapabilities`: no right to any value."""
+
+
+def many(count: int, first: int = 0) -> list[str]:
+    """So many names."""
+    return [f"{number:03}" for number in range(first, first + count)]
 
 
 class Later(SystemClock):
@@ -46,6 +47,12 @@ class Bench:
         origin = shop.config["origin"]
         origin["vault"]["address"] = vault.address
         origin["consul"]["address"] = consul.address
+
+    def bypass(self) -> None:
+        """Has the origin reach its servers without the proxies, where nothing misbehaves."""
+        origin = self.shop.config["origin"]
+        origin["vault"]["address"] = self.api.address
+        origin["consul"]["address"] = self.shop.consul.address
 
     # --- what users do ---
 
@@ -126,23 +133,6 @@ def bench_of(shop: Workshop) -> Iterator[Bench]:
         Misbehave(shop.consul.address) as consul,
     ):
         yield Bench(shop, vault, consul)
-        assert vault.requests
         assert not [path for _, path in vault.requests if "/data/" in path]
         if shop.journal.exists():
             shop.replayed()
-
-
-def when(told: Callable[[Record], bool], action: Callable[[], object]) -> Sink:
-    """A sink that acts once, on the loop's own thread, when the first such record was told."""
-    pending = [action]
-
-    def sink(record: Record, _: View) -> None:
-        if pending and told(record):
-            pending.pop()()
-
-    return sink
-
-
-def pretty(body: object) -> str:
-    """JSON as text."""
-    return json.dumps(body)

@@ -480,7 +480,7 @@ SECRET: dict[str, Any] = {
 @pytest.mark.parametrize(
     "change",
     [
-        {"current_version": -1},
+        {"current_version": -1, "versions": {"-1": {"deletion_time": "", "destroyed": False}}},
         {"current_version": "2"},
         {"current_version": None},
         {"current_version": True},

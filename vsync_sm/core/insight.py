@@ -34,6 +34,8 @@ def moment(text: str) -> int:
         raise ValueError(f"no such time of day: {text!r}")
     seconds = calendar.timegm((year, month, day, hour, minute, second))
     if match[8]:
+        if int(match[9]) > 23 or int(match[10]) > 59:
+            raise ValueError(f"no such offset: {text!r}")
         offset = int(match[9]) * 3600 + int(match[10]) * 60
         seconds -= offset if match[8] == "+" else -offset
     return seconds * _NS + int((match[7] or "").ljust(9, "0"))

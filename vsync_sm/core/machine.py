@@ -6,6 +6,7 @@ machine does no I/O and belongs to one thread: the loop judges first, then pulls
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -59,6 +60,9 @@ class Row(NamedTuple):
     source: State
     dest: State
 
+
+# It warns of every helper that it does not bind over the typed ones below.
+logging.getLogger("transitions.core").setLevel(logging.ERROR)
 
 INITIAL = State.checking
 FINAL = State.halted

@@ -46,13 +46,11 @@ class _CycleMemory:
     """What belongs to the cycle that is being told."""
 
     def __init__(self) -> None:
-        self.prefix = ""
         self.accessors: dict[str, str] = {}
         self.vanished: set[str] = set()
         self.regressed: set[str] = set()
         self.failed: set[str] = set()
         self.unasked: dict[str, int] = {}
-        self.wrote = False
 
 
 class Memory:
@@ -134,7 +132,6 @@ class Memory:
         self._cycle.accessors[event.mount] = event.accessor
 
     def _sync_info_read(self, _: Record, event: events.SyncInfoRead) -> None:
-        self._cycle.prefix = event.prefix
         if event.index:
             self._known.add(event.prefix)
 
@@ -196,8 +193,8 @@ class Memory:
         if covers is not None:
             self.allowance = Allowance(event.allowance, covers, moment(record.ts))
 
-    def _spent(self, _: Record, __: events.AllowanceSpent) -> None:
-        self.allowance = None
+    def _spent(self, _: Record, event: events.AllowanceSpent) -> None:
+        self._spend(event.allowance)
 
     def _cycle_finished(self, _: Record, event: events.CycleFinished) -> None:
         if event.outcome in {"saved", "unchanged"}:
@@ -209,14 +206,23 @@ class Memory:
 
     def _vanish(self, record: Record) -> None:
         if self._cycle.unasked:
-            self._vanished.append((moment(record.ts), dict(self._cycle.unasked)))
-            del self._vanished[:-1000]
+            now = moment(record.ts)
+            self._vanished.append((now, dict(self._cycle.unasked)))
+            while now - self._vanished[0][0] > ALLOWANCE_S * _NS:
+                del self._vanished[0]
 
     def _committed(self) -> None:
         if self.open_save is not None:
             self._known.add(self.open_save.started.index_key.removesuffix(INDEX))
+            self._spend(self.open_save.started.allowance)
         self.open_save = None
-        self.allowance = None
+
+    def _spend(self, allowance: str) -> None:
+        # A spent id is dead until the same is refused again: found once more on a command line,
+        # it must not allow what a human has allowed once.
+        self._refused.pop(allowance, None)
+        if self.allowance is not None and self.allowance.id == allowance:
+            self.allowance = None
 
     _folds: ClassVar[dict[type, Callable[[Memory, Record, Any], None]]] = {
         events.RunStarted: _run_started,

@@ -50,26 +50,30 @@ _RULES: dict[str, Callable[[Refusal], str]] = {
         "Consul holds no sync info, although this journal knows of one that was saved"
     ),
     "first_save_incomplete": lambda r: (
-        f"{_of(r)} could not be read, and before a first save there is no former insight "
-        "to carry forward"
+        f"{_of(r)} could not be read, and Consul holds no whole sync info to carry them "
+        "forward from"
     ),
 }
-_LIMITED = frozenset(("shrink", "shrink_mount", "backwards", "backwards_mount"))
 
 
-def refusal(event: SaveRefused, *, allow_command: str) -> str:
+def refusal(event: SaveRefused, *, allow_command: str, planned: bool = False) -> str:
     """The block that a person reads: which rules, what would happen, what to do.
 
     Args:
         event: the refusal.
-        allow_command: the exact command that allows it, ready to paste.
+        allow_command: the exact command that allows it, ready to paste; "" where none can yet,
+            because only what a run was refused can be allowed.
+        planned: no cycle was refused, one would be.
     """
-    lines = _block(event, allow_command)
+    lines = _block(event, allow_command, planned=planned)
     return "\n".join(printable(line) for line in lines)
 
 
-def _block(event: SaveRefused, allow_command: str) -> Iterator[str]:
-    yield "The save is refused. Consul was not touched; destinations keep what they have."
+def _block(event: SaveRefused, allow_command: str, *, planned: bool) -> Iterator[str]:
+    if planned:
+        yield "The save would be refused. Destinations would keep what they have."
+    else:
+        yield "The save is refused. Consul was not touched; destinations keep what they have."
     for each in event.refusals:
         yield f"  - {rule(each)}{_recent(each, event.vanished)}"
     if event.vanished:
@@ -82,13 +86,16 @@ def _block(event: SaveRefused, allow_command: str) -> Iterator[str]:
         yield from (f"  {path}" for path in event.sample)
     yield "What to do:"
     yield from (f"  - {advice}" for advice in _advice(event))
-    yield "  - If it is meant, allow exactly this, for the next save, within an hour:"
-    yield f"      {allow_command}"
+    if allow_command:
+        yield "  - If it is meant, allow exactly this, for the next save, within an hour:"
+        yield f"      {allow_command}"
+    else:
+        yield "  - If it is meant, let a cycle be refused: it prints the command that allows it."
 
 
 def _recent(refusal: Refusal, vanished: Mapping[str, int]) -> str:
     # What left unasked within the last hour counts along, though this save does not remove it.
-    if refusal.rule not in _LIMITED & _SHRINK:
+    if refusal.rule not in {"shrink", "shrink_mount"}:
         return ""
     now = vanished.get(refusal.mount, 0) if refusal.mount else sum(vanished.values())
     before = refusal.count - now

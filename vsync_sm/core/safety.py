@@ -32,7 +32,7 @@ import msgspec
 from vsync_sm.core.events import Refusal
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.machine import Reason
-from vsync_sm.core.sync_info import Former, mount_of
+from vsync_sm.core.sync_info import Former, digest, mount_of
 
 FEW = 10
 """Up to so many paths may fail, vanish or go backwards whatever share of the whole they are."""
@@ -150,19 +150,15 @@ def judge(proposal: Proposal, limits: Limits) -> Verdict:
             if path in former and insight.older_than(former[path])
         )
     )
-    unasked = [path for path in vanished if f"vanished {path}" not in proposal.allowed]
-    backwards = [path for path in regressed if f"regressed {path}" not in proposal.allowed]
-    refusals = (
-        *_replaced_mounts(proposal, unasked),
-        *_shares("shrink", proposal, unasked, proposal.recent, limits),
-        *_shares("backwards", proposal, backwards, {}, limits),
-        *_sync_info(proposal),
-        *_first_save(proposal),
-    )
+    refusals = _refusals(proposal, vanished, regressed, limits)
+    if refusals:
+        # A new yes takes the place of the one in force: it must be told, and cover, all of it.
+        nothing_allowed = msgspec.structs.replace(proposal, allowed=frozenset())
+        refusals = _refusals(nothing_allowed, vanished, regressed, limits)
     return Verdict(
         vanished=vanished,
         regressed=regressed,
-        unasked=_by_mount(unasked, proposal.mounts),
+        unasked=_by_mount(_unallowed("vanished", vanished, proposal), proposal.mounts),
         refusals=refusals,
         allowance=allowance_id(items(vanished, regressed, proposal.failed, refusals))
         if refusals
@@ -170,8 +166,27 @@ def judge(proposal: Proposal, limits: Limits) -> Verdict:
     )
 
 
+def _refusals(
+    proposal: Proposal, vanished: Iterable[str], regressed: Iterable[str], limits: Limits
+) -> tuple[Refusal, ...]:
+    unasked = _unallowed("vanished", vanished, proposal)
+    backwards = _unallowed("regressed", regressed, proposal)
+    return (
+        *_replaced_mounts(proposal, unasked),
+        *_shares("shrink", proposal, unasked, proposal.recent, limits),
+        *_shares("backwards", proposal, backwards, {}, limits),
+        *_sync_info(proposal),
+        *_first_save(proposal),
+    )
+
+
+def _unallowed(what: str, things: Iterable[str], proposal: Proposal) -> tuple[str, ...]:
+    return tuple(thing for thing in things if f"{what} {thing}" not in proposal.allowed)
+
+
 def _too_many(count: int, of: int, share: float) -> bool:
-    return count > FEW and count > share * of
+    # Divided, not multiplied: 29 of 100 is 0.29 to the bit, but 0.29 * 100 is less than 29.
+    return count > FEW and count / max(of, 1) > share
 
 
 def _shares(
@@ -224,19 +239,25 @@ def _sync_info(proposal: Proposal) -> Iterator[Refusal]:
         ("undecodable", former.undecodable),
         ("missing_bucket", tuple(map(str, former.missing))),
     ):
-        unallowed = tuple(item for item in broken if f"{rule} {item}" not in allowed)
+        unallowed = _unallowed(rule, broken, proposal)
         if unallowed:
             yield Refusal(rule=rule, count=len(unallowed), items=unallowed)
 
 
 def _first_save(proposal: Proposal) -> Iterator[Refusal]:
-    # Without an index there is nothing to carry a failed path forward from.
-    if proposal.former.index_key is not None:
-        return
-    failed = [path for path in proposal.failed if f"failed {path}" not in proposal.allowed]
-    if failed:
+    # A failed path without a former insight was never saved, or so it seems: not when there is
+    # nothing, or less than the index promises, to look it up in.
+    failed = _unallowed("failed", proposal.failed, proposal)
+    if failed and not _is_whole(proposal.former):
         of = len(proposal.insights) + len(proposal.failed)
         yield Refusal(rule="first_save_incomplete", count=len(failed), of=of)
+
+
+def _is_whole(former: Former) -> bool:
+    return former.digests is not None and all(
+        number in former.buckets and digest(former.buckets[number]) == promised
+        for number, promised in enumerate(former.digests)
+    )
 
 
 def _by_mount(paths: Iterable[str], mounts: tuple[str, ...]) -> Counter[str]:

@@ -72,7 +72,7 @@ def _check_passed(event: e.CheckPassed) -> str:
 
 @_says(e.CheckFailed)
 def _check_failed(event: e.CheckFailed) -> str:
-    return f"the check of {event.check} failed: {event.message}{_and(event.hint, '; ')}"
+    return f"the check of {event.check} failed: {event.message}{_and(event.hint, ' → ')}"
 
 
 @_says(e.RunRecovered)
@@ -264,7 +264,7 @@ def _allowance_spent(event: e.AllowanceSpent) -> str:
 @_says(e.FaultRaised)
 def _fault_raised(event: e.FaultRaised) -> str:
     fatal = "fatal fault" if event.fatal else "fault"
-    return f"{fatal}: {event.message}{_and(event.hint, '; ')}"
+    return f"{fatal}: {event.message}{_and(event.hint, ' → ')}"
 
 
 @_says(e.SignalReceived)

@@ -24,6 +24,11 @@ INDEX = "index"
 Bucket = Mapping[str, Insight]
 """Absolute data path (`<mount>data/<path>`) to insight."""
 
+_LARGEST_VERSION = 2**63 - 1
+"""Beyond it no destination could decode the bucket."""
+
+_DIGEST_BYTES = 67
+
 _T = TypeVar("_T")
 _NUMERIC = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -84,7 +89,7 @@ def decode_bucket(value: bytes) -> dict[str, Insight]:
     bucket = msgspec.json.decode(value, type=dict[str, Insight])
     for path, insight in bucket.items():
         moment(insight.updateTime)
-        if insight.version < 1:
+        if not 1 <= insight.version <= _LARGEST_VERSION:
             raise ValueError(f"{path} has version {insight.version}")
     return bucket
 
@@ -207,21 +212,24 @@ def distribute(insights: Mapping[str, Insight], num_buckets: int) -> tuple[dict[
 def buckets_that_would_do(insights: Mapping[str, Insight], value_limit: int) -> int | None:
     """The smallest of a row of growing `numBuckets` with every bucket under 80 % of the limit.
 
+    Its index fits into one value, too.
+
     Args:
         insights: all of them.
         value_limit: Consul's limit of one value, bytes.
 
     Returns:
-        The number, or None when not even `MAX_BUCKETS` would do.
+        The number, or None when none would do.
     """
     sizes = {path: len(encode_bucket({path: insight})) for path, insight in insights.items()}
-    candidate = 2
-    while True:
+    candidate, largest = 2, min(MAX_BUCKETS, (value_limit - 1) // _DIGEST_BYTES)
+    while candidate <= largest:
         totals = [2] * candidate
         for path, size in sizes.items():
             totals[bucket_of(path, candidate)] += size
         if max(totals) <= value_limit * 0.8:
             return candidate
-        if candidate == MAX_BUCKETS:
-            return None
-        candidate = min(candidate * 2, MAX_BUCKETS)
+        if candidate == largest:
+            break
+        candidate = min(candidate * 2, largest)
+    return None

@@ -37,11 +37,12 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class RunHead(msgspec.Struct, frozen=True):
-    """A run begins."""
+    """A run begins; `first`: no other has been told before it."""
 
     line: int
     record: e.Record
     event: e.RunStarted
+    first: bool
 
 
 class RunTail(msgspec.Struct, frozen=True):
@@ -150,6 +151,7 @@ class Story:
         self._chapter: _Chapter | None = None
         self._run = ""
         self._told_run = False
+        self._told_runs = 0
         self.found = cycle is None
 
     def note(self, line: int, record: e.Record, view: View, before: View) -> Iterable[Item]:
@@ -191,20 +193,22 @@ class Story:
         if self._run and before.ended is None:
             yield from self._run_over(before, "crashed")
         self._run, self._told_run = record.run, False
-        self._head = RunHead(line, record, event)
+        self._head = RunHead(line, record, event, first=not self._told_runs)
         if self._only is None:
             yield from self._open_run()
 
     def _open_run(self) -> Iterator[Item]:
         if self._head is not None:
             yield self._head
+            self._told_runs += 1
         self._head, self._told_run = None, True
 
     def _run_over(self, view: View, how: Literal["finished", "crashed", "open"]) -> Iterator[Item]:
         chapter, self._chapter = self._chapter, None
-        if chapter is not None and self._only in {None, chapter.number}:
+        cut_short = chapter is not None and self._only in {None, chapter.number}
+        if chapter is not None and cut_short:
             yield chapter.told(0, view.state.name, None)
-        if self._told_run:
+        if self._told_run and (self._only is None or cut_short):
             yield RunTail(
                 run=self._run,
                 how=how,

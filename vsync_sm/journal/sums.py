@@ -124,6 +124,8 @@ class CycleSums:
             yield f"worker {event.worker} stops, but is not at work"
         elif not self.reason and ended != event.paths:
             yield f"worker {event.worker} ended {event.paths} paths, but {ended} are told"
+        if event.abandoned and not self.reason:
+            yield f"worker {event.worker} is left behind, but the cycle is not aborted"
         self._stopped.add(event.worker)
 
     def _generated(self, event: e.InsightGenerated, _: int) -> list[str]:

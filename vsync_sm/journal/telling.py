@@ -55,6 +55,8 @@ def text(item: Item) -> str:
 def _run_head(item: RunHead) -> Iterator[str]:
     event, record = item.event, item.record
     once = ", for one cycle" if event.once else ""
+    if not item.first:
+        yield ""
     yield (
         f"Run {record.run}: vsync {event.version} on {event.host} (process {event.pid}), "
         f"from {clock(record.ts)}{once}"
@@ -95,7 +97,6 @@ def _run_tail(item: RunTail) -> Iterator[str]:
             f"  {_NO_TIME}    no end yet: run {item.run} is {at}; "
             f"it still goes on, or it crashed{save}"
         )
-    yield ""
 
 
 def _cycle(item: CycleTold) -> Iterator[str]:
@@ -148,13 +149,13 @@ def _contradiction(item: Contradiction) -> Iterator[str]:
 
 def _damage(item: Damage) -> Iterator[str]:
     yield f"X line {item.line}, byte {item.byte}: {item.what}. The story ends here."
-    yield ""
 
 
 def _close(item: Close) -> Iterator[str]:
     if not item.records and item.ok:
         yield "The journal is empty: nothing has happened yet."
         return
+    yield ""
     ended = {name: n for name, n in msgspec.structs.asdict(item.outcomes).items() if n}
     by_outcome = ", ".join(f"{number(n)} {name}" for name, n in ended.items())
     yield (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TextIO
 
 import msgspec
@@ -26,21 +28,56 @@ _CLEAR = "\r\x1b[K"
 _PROGRESS_NS = 100_000_000
 
 
+class Progress:
+    """A sink that keeps one line on a terminal about the running cycle; elsewhere it is silent."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._draws = is_terminal(stream)
+        self._shown = False
+        self._drawn = 0
+
+    def __call__(self, record: e.Record, view: View) -> None:
+        """Redraw the line, ten times a second at most; a cycle's end clears it."""
+        if isinstance(record.event, e.CycleFinished | e.RunFinished):
+            self.clear()
+        elif self._draws and record.mono - self._drawn >= _PROGRESS_NS and view.cycle is not None:
+            self._drawn = record.mono
+            self._shown = True
+            self._write(f"{_CLEAR}{progress(view)}")
+
+    def clear(self) -> None:
+        """Leave an empty line for something else to be written."""
+        if self._shown:
+            self._shown = False
+            self._write(_CLEAR)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._draws = False
+
+
 class Log:
     """A sink of the ledger. It shows what is in the journal, and nothing else."""
 
     def __init__(
-        self, stream: TextIO, *, level: str, json: bool, allow_command: Callable[[str], str]
+        self,
+        stream: TextIO,
+        *,
+        level: str,
+        json: bool,
+        colour: bool = False,
+        progress: Progress | None = None,
+        allow_command: Callable[[str], str],
     ) -> None:
         """`allow_command` gives the exact command that allows a refusal's id."""
-        self._progress = not json and stream.isatty()
-        self._json = json
-        self._stream = stream
+        self._progress = progress
         self._allow_command = allow_command
-        self._shown = ""
-        self._drawn = 0
         handler = logging.StreamHandler(stream)
-        handler.setFormatter(_Json() if json else _Plain(colour=self._progress))
+        handler.setFormatter(_Json() if json else _Plain(colour=colour))
         handler.terminator = "\n"
         self._logger = logging.Logger("vsync", _LEVELS[level])
         self._logger.addHandler(handler)
@@ -50,46 +87,24 @@ class Log:
         """Log one record; on a terminal, redraw the progress."""
         level = _LEVELS[severity(record.event)]
         if self._logger.isEnabledFor(level):
-            self._clear()
-            self._logger.log(level, "%s", self._words(record), extra={"record": record})
-        if self._progress:
-            self._draw(record, view)
+            self._log(level, self._words(record), record)
+        if self._progress is not None:
+            self._progress(record, view)
 
     def say(self, level: str, words: str) -> None:
         """Log something that is no record (before the journal is open, or about it)."""
-        self._clear()
-        self._logger.log(_LEVELS[level], "%s", words)
+        self._log(_LEVELS[level], printable(words), None)
+
+    def _log(self, level: int, words: str, record: e.Record | None) -> None:
+        if self._progress is not None:
+            self._progress.clear()
+        self._logger.log(level, "%s", words, extra={"record": record})
 
     def _words(self, record: e.Record) -> str:
         event = record.event
         if isinstance(event, e.SaveRefused):
             return refusal(event, allow_command=self._allow_command(event.allowance))
-        words = sentence(record)
-        if isinstance(event, e.FaultRaised) and event.hint and event.hint not in words:
-            words = f"{words} ({printable(event.hint)})"
-        return words
-
-    def _draw(self, record: e.Record, view: View) -> None:
-        if isinstance(record.event, e.CycleFinished):
-            self._clear()
-            return
-        if record.mono - self._drawn < _PROGRESS_NS or view.cycle is None:
-            return
-        self._drawn = record.mono
-        self._shown = progress(view)
-        self._write(f"{_CLEAR}{self._shown}")
-
-    def _clear(self) -> None:
-        if self._shown:
-            self._shown = ""
-            self._write(_CLEAR)
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._progress = False
+        return sentence(record)
 
 
 def progress(view: View) -> str:
@@ -105,10 +120,26 @@ def progress(view: View) -> str:
     return f"{head}: {ended} of {count(cycle.listed, 'path')}"
 
 
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a line on it can be drawn anew."""
+    return stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+
+
 def log_to_stderr(*, level: str, kind: str, allow_command: Callable[[str], str]) -> Log:
-    """The log of a run: `kind` is `console`, `json`, or `auto` (JSON unless a terminal)."""
-    json = kind == "json" or (kind == "auto" and not sys.stderr.isatty())
-    return Log(sys.stderr, level=level, json=json, allow_command=allow_command)
+    """The log of a run: `kind` is `console`, `json`, or `auto` (JSON unless a terminal).
+
+    A console log on a terminal shows progress, and colours warnings unless NO_COLOR is set.
+    """
+    stream = sys.stderr
+    json = kind == "json" or (kind == "auto" and not stream.isatty())
+    return Log(
+        stream,
+        level=level,
+        json=json,
+        colour=is_terminal(stream) and not os.environ.get("NO_COLOR"),
+        progress=None if json else Progress(stream),
+        allow_command=allow_command,
+    )
 
 
 class _Plain(logging.Formatter):
@@ -129,12 +160,18 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         told: e.Record | None = getattr(record, "record", None)
         line: dict[str, object] = {
+            "ts": told.ts if told else _now(record),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
         if told is not None:
-            line |= {"ts": told.ts, "seq": told.seq, "run": told.run}
+            line |= {"seq": told.seq, "run": told.run}
             if told.cycle is not None:
                 line["cycle"] = told.cycle
-            line |= msgspec.to_builtins(told.event)
+            # An event's own `message` is part of the sentence, which says more.
+            line = {**line, **msgspec.to_builtins(told.event), **line}
         return orjson.dumps(line).decode()
+
+
+def _now(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

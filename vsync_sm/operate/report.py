@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -39,6 +39,11 @@ class CheckReport:
         elif isinstance(event, e.PathsListed):
             self._paths = event.paths
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything was looked at: neither a fault nor a signal came before its end."""
+        return self._paths is not None
+
     def lines(self) -> Iterator[str]:
         """The report, line by line."""
         width = max((len(check.check) for check in self._checks), default=0)
@@ -52,6 +57,8 @@ class CheckReport:
         yield from (printable(f"· {note}") for note in dict.fromkeys(notes))
         if all(isinstance(check, e.CheckPassed) for check in self._checks):
             yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
+            if not self.complete and not self._faults:
+                yield "✖ Interrupted: not everything was checked."
         yield from self._cost()
 
     def _cost(self) -> Iterator[str]:
@@ -59,18 +66,23 @@ class CheckReport:
             return
         total = 2 * self._mounts + self._folders + self._paths
         yield (
-            f"A cycle costs {count(total, 'request')} to Vault: {self._folders} lists, "
-            f"{self._paths} metadata reads, {2 * self._mounts} looks at mounts; and to Consul 1 "
-            "read, plus 1 write when something has changed."
+            f"A cycle costs {count(total, 'request')} to Vault: {count(self._folders, 'list')}, "
+            f"{count(self._paths, 'metadata read')}, "
+            f"{count(2 * self._mounts, 'look')} at mounts; and to Consul 1 read, and mostly "
+            "1 write when something has changed."
         )
 
 
 class PlanReport:
-    """What a cycle would do, for `vsync-sm plan`."""
+    """What a cycle would do, for `vsync-sm plan`.
 
-    def __init__(self, allow_command: Callable[[str], str]) -> None:
-        """`allow_command` gives the exact command that allows a refusal's id."""
-        self._allow_command = allow_command
+    Attributes:
+        nothing_to_write: the verdict's own word, for when the cycle came as far as that: also an
+            index or a bucket without a changed path may have to be written.
+    """
+
+    def __init__(self) -> None:
+        self.nothing_to_write = True
         self._paths: dict[str, list[str]] = {
             name: [] for name in ("added", "updated", "removed", "carried", "failed", "backwards")
         }
@@ -103,20 +115,17 @@ class PlanReport:
                 pass
 
     @property
-    def complete(self) -> bool:
-        """Whether the cycle came as far as the verdict."""
-        return self._refused is not None or (
-            self._finished is not None and self._finished.reason == "operator"
-        )
+    def allowance(self) -> str:
+        """The id under which the cycle was refused, "" where it was not."""
+        return self._refused.allowance if self._refused else ""
 
     def verdict(self) -> str:
         """`save`, `unchanged`, `refused` or `aborted`."""
         if self._refused is not None:
             return "refused"
-        if not self.complete:
+        if self._finished is None or self._finished.reason != "operator":
             return "aborted"
-        changes = ("added", "updated", "removed")
-        return "save" if any(self._paths[name] for name in changes) else "unchanged"
+        return "unchanged" if self.nothing_to_write else "save"
 
     def document(self) -> dict[str, Any]:
         """The plan as one JSON document."""
@@ -126,15 +135,18 @@ class PlanReport:
             **{name: sorted(found) for name, found in self._paths.items()},
             "unchanged": finished.unchanged if finished else 0,
             "refusals": msgspec.to_builtins(self._refused.refusals) if self._refused else [],
-            "allowance": self._refused.allowance if self._refused else "",
+            "allowance": self.allowance,
             "faults": [
                 {"kind": fault.kind, "message": fault.message, "hint": fault.hint}
                 for fault in self._faults
             ],
         }
 
-    def lines(self) -> Iterator[str]:
-        """The plan for a person, line by line."""
+    def lines(self, allow_command: str) -> Iterator[str]:
+        """The plan for a person, line by line.
+
+        `allow_command` is the exact command that allows the refusal, "" where none can yet.
+        """
         for name, title in (
             ("added", "would be added"),
             ("updated", "would be changed"),
@@ -146,7 +158,7 @@ class PlanReport:
             yield from _some(sorted(self._paths[name]), title)
         yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
         if self._refused is not None:
-            yield refusal(self._refused, allow_command=self._allow_command(self._refused.allowance))
+            yield refusal(self._refused, allow_command=allow_command, planned=True)
             return
         unchanged = self._finished.unchanged if self._finished else 0
         yield {

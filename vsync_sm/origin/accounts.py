@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 
 from vsync_sm.core.events import (
@@ -12,6 +13,7 @@ from vsync_sm.core.events import (
     SavedKey,
     SaveRefused,
     SaveStarted,
+    WorkerStopped,
 )
 from vsync_sm.core.memory import Memory, sha256
 from vsync_sm.core.sync_info import mount_of
@@ -61,6 +63,20 @@ def save_started(reindexed: Reindexed, allowance: str) -> SaveStarted:
         stale=tuple(pair.key for pair in plan.stale),
         vanished=dict(reindexed.verdict.unasked),
         allowance=allowance,
+    )
+
+
+def workers_stopped(view: View, ends: Iterable[WorkerStopped]) -> tuple[WorkerStopped, ...]:
+    """The ends of the workers that the journal says are at work; `ends` says who came back.
+
+    What the journal says counts: a worker may have begun, or ended, without having been heard.
+    """
+    lost = {end.worker for end in ends if end.abandoned}
+    workers = view.cycle.workers if view.cycle else ()
+    return tuple(
+        WorkerStopped(worker=each.number, paths=each.paths, abandoned=each.number in lost)
+        for each in workers
+        if not each.stopped
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from vsync_sm.core.events import BusyWorker, Event, Requests
+from vsync_sm.core.events import BusyWorker, Event, Requests, WorkerStopped
 from vsync_sm.core.memory import OpenSave
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.save import SavePlan
@@ -141,7 +141,7 @@ class Cycle:
         self._scope.close()
         return self._crew.close() if self._crew else ()
 
-    def stopped(self) -> tuple[Event, ...]:
+    def stopped(self) -> tuple[WorkerStopped, ...]:
         """How each worker that has not said so itself did end."""
         return self._crew.stopped() if self._crew else ()
 

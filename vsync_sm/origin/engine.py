@@ -20,7 +20,13 @@ from vsync_sm.core.machine import CYCLE, IllegalTrigger, Machine, Reason, State,
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.safety import ALLOWANCE_S, obstacle
 from vsync_sm.core.view import View
-from vsync_sm.origin.accounts import cycle_finished, recovered, save_refused, save_started
+from vsync_sm.origin.accounts import (
+    cycle_finished,
+    recovered,
+    save_refused,
+    save_started,
+    workers_stopped,
+)
 from vsync_sm.origin.budget import Budget
 from vsync_sm.origin.checks import Passed, StartupChecks
 from vsync_sm.origin.clock import NS
@@ -101,20 +107,40 @@ class Engine:
         try:
             self._begin()
             while self._exit is None:
-                for message in self._hands.inbox.take(self._breath()):
-                    self._hear(message)
-                if self._exit is None:
-                    self._observe()
-                    self._decide()
-                self._ledger.breathe(
-                    self._hands.clock.mono() - self._began,
-                    idle=self._machine.state is State.waiting,
-                )
+                self._turn()
             return self._exit
+        except Fault as fault:
+            self._inform_unwritten(fault)
+            raise
         finally:
-            for scope in (self._checks, self._cycle):
-                if scope is not None:
-                    scope.close()
+            self._close()
+
+    def _turn(self) -> None:
+        for message in self._hands.inbox.take(self._breath()):
+            self._hear(message)
+            if self._exit is not None:  # nothing follows run_finished
+                return
+        self._observe()
+        self._decide()
+        self._ledger.breathe(
+            self._hands.clock.mono() - self._began,
+            idle=self._machine.state is State.waiting,
+        )
+
+    def _inform_unwritten(self, fault: Fault) -> None:
+        # The journal takes no more lines. What is left is to end the effects and to tell a human.
+        self._close()
+        self._inform(fault)
+        stopped = self._stop is not None
+        while self._informing and not stopped:
+            for message in self._hands.inbox.take(BREATH_S):
+                self._informing -= isinstance(message, Informed)
+                stopped |= isinstance(message, SignalCame) and message.number in HALTING
+
+    def _close(self) -> None:
+        for scope in (self._checks, self._cycle):
+            if scope is not None:
+                scope.close()
 
     # --- telling ---
 
@@ -176,7 +202,8 @@ class Engine:
             self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=len(events)))
 
     def _hear_fault(self, fault: Fault, cycle: int | None) -> None:
-        if cycle != self._ledger.cycle or self._aborted:
+        over = self._aborted or self._machine.state is State.halted
+        if cycle != self._ledger.cycle or over:
             self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=1))
         elif fault.kind is FaultKind.DEADLINE:
             self._deadline_noticed = True
@@ -278,7 +305,7 @@ class Engine:
             reason, since = aborted
             if cycle.alive() and self._seconds_since(since) < TEARDOWN_S:
                 return
-            self._ledger.tell(*cycle.stopped())
+            self._ledger.tell(*workers_stopped(self.view, cycle.stopped()))
             self._finish_cycle("refused" if reason is Reason.refused else "aborted", reason)
         if self._fatal is not None:
             self._pull(Trigger.halt, Reason.fatal)
@@ -324,6 +351,15 @@ class Engine:
         self._next_tick = hands.clock.mono() + int(orders.tick_s * NS)
         number = self._ledger.cycle = memory.last_cycle + 1
         order = orders.order
+        # Its time runs from before it is told: no save begins after the deadline that is told.
+        self._cycle = Cycle(
+            number,
+            order=order,
+            servers=hands.servers,
+            inbox=hands.inbox,
+            clock=hands.clock,
+            random=hands.random,
+        )
         self._ledger.tell(
             e.CycleStarted(
                 mounts=order.mounts,
@@ -334,14 +370,6 @@ class Engine:
             )
         )
         self._pull(Trigger.tick)
-        self._cycle = Cycle(
-            number,
-            order=order,
-            servers=hands.servers,
-            inbox=hands.inbox,
-            clock=hands.clock,
-            random=hands.random,
-        )
         self._cycle.start_listing(memory.open_save)
 
     def _start_working(self, listed: Listed) -> None:
@@ -351,6 +379,7 @@ class Engine:
             return
         self._listed = listed
         self._pull(Trigger.listed)
+        self._observed = self._hands.clock.mono()
         if self._cycle is not None:
             self._cycle.start_working(listed, dict(self._ledger.memory.carried))
 

@@ -61,10 +61,11 @@ class Patience:
         attempt = 1
         while True:
             self._wait()
+            sent = self._clock.mono()
             try:
                 answer = request()
             except Fault as fault:
-                delay = self._failed(fault)
+                delay = self._failed(fault, sent)
                 if not fault.retry or attempt == ATTEMPTS or delay is None:
                     raise
                 self._report(
@@ -90,7 +91,7 @@ class Patience:
                 return
             self._cancelled.wait(pause)
 
-    def _failed(self, fault: Fault) -> float | None:
+    def _failed(self, fault: Fault, sent: int) -> float | None:
         # A missing or zero Retry-After is never taken at its word: there is a floor.
         if not fault.retry:
             return None
@@ -98,8 +99,10 @@ class Patience:
             if self._left == 0:
                 return None
             self._left -= 1
-            backoff = min(FLOOR_S * 2**self._streak, CEILING_S) * (0.5 + self._random() / 2)
-            self._streak = min(self._streak + 1, 10)
+            if sent >= self._resume:  # what was out together and fails together counts once
+                self._streak = min(self._streak + 1, 10)
+            exponent = max(self._streak - 1, 0)
+            backoff = min(FLOOR_S * 2**exponent, CEILING_S) * (0.5 + self._random() / 2)
             asked = min(fault.retry_after or 0.0, RETRY_AFTER_CEILING_S)
             delay: float = max(FLOOR_S, backoff, asked)
             self._resume = max(self._resume, self._clock.mono() + int(delay * NS))

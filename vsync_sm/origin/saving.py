@@ -40,6 +40,11 @@ WARN_SHARE = 0.8
 
 TRANSACTIONS_DELETED = 60
 
+_EVERYWHERE = (
+    "Change numBuckets at every destination together with the origin: a destination halts on an "
+    "index of another length than its own."
+)
+
 
 class Recalled(msgspec.Struct, frozen=True):
     """What the memory knows that the verdict needs (`safety.Proposal` says what each is)."""
@@ -182,8 +187,7 @@ def _too_large(
     return Fault(
         FaultKind.TOO_LARGE,
         f"{_named(name)} would take {size} bytes; Consul takes {value_limit} in one value",
-        hint=f"{advice}. Change numBuckets at every destination together with the origin: a "
-        "destination halts on an index of another length than its own.",
+        hint=f"{advice}. {_EVERYWHERE}",
         context={"bucket": name, "size_bytes": str(size), "limit_bytes": str(value_limit)},
     )
 
@@ -220,7 +224,7 @@ class Saver:
             try:
                 accepted = self._apply(step)
             except Fault as fault:
-                return self._settle(fault)
+                return self._settle(_told_better(fault))
             if not accepted:
                 return self._settle(_conflict())
         return Saved(self._committed(), warning=self._delete_stale())
@@ -269,6 +273,19 @@ class Saver:
         except Fault as fault:
             return fault
         return None
+
+
+def _told_better(fault: Fault) -> Fault:
+    # A 413: what was written keeps the limit as configured, so Consul's own is another.
+    if fault.kind is not FaultKind.TOO_LARGE:
+        return fault
+    return Fault(
+        fault.kind,
+        fault.message,
+        hint="Set origin.consul.kvMaxValueSize to Consul's own kv_max_value_size: the next cycle "
+        f"then says which numBuckets would do. {_EVERYWHERE}",
+        context=fault.context,
+    )
 
 
 def _conflict() -> Fault:

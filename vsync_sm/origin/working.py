@@ -29,6 +29,7 @@ from vsync_sm.core.insight import Insight, skip_reason
 from vsync_sm.core.safety import Limits, failing_in_a_row, too_many_failed
 from vsync_sm.core.sync_info import bucket_of, change_of, data_path
 from vsync_sm.origin.access import Access
+from vsync_sm.origin.clock import NS
 from vsync_sm.origin.listing import Listed, Lister, SecretPath
 from vsync_sm.origin.patience import Cancelled
 from vsync_sm.origin.scope import BATCH, Scope
@@ -235,7 +236,8 @@ class Crew:
         )
         if metadata is None:
             return self._gone(number, taken, path)
-        why = skip_reason(metadata.state, metadata.server_now)
+        # `Date` tells whole seconds: what is deleted within the running one is deleted.
+        why = skip_reason(metadata.state, metadata.server_now + NS - 1)
         if why is not None:
             return InsightSkipped(worker=number, path=path, why=why)
         insight = Insight(metadata.state.current_version, metadata.state.update_time)

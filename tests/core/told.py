@@ -1,0 +1,106 @@
+"""A memory that is told made-up events in the journal's envelope."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tests.core.made import PREFIX
+from vsync_sm.core import events as e
+from vsync_sm.core.insight import moment
+from vsync_sm.core.memory import Memory
+from vsync_sm.core.safety import ALLOWANCE_S
+
+HOUR = int(ALLOWANCE_S)
+BEGAN = datetime(2026, 11, 2, 10, tzinfo=UTC)
+INDEX_KEY = f"{PREFIX}index"
+
+
+class Told:
+    """A memory, and a way to tell it events in the journal's envelope, second by second."""
+
+    def __init__(self) -> None:
+        self.memory = Memory()
+        self.records: list[e.Record] = []
+        self.second = 0
+        self.run = "run-1"
+        self.cycle: int | None = None
+
+    def __call__(self, *events: e.Event, after: int = 1) -> Memory:
+        """Tell these events, the first of them so many seconds after the last one told."""
+        for event in events:
+            self.second += after
+            after = 1
+            ts = (BEGAN + timedelta(seconds=self.second)).isoformat(timespec="microseconds")
+            self.records.append(
+                e.Record(
+                    seq=len(self.records) + 1,
+                    ts=ts.replace("+00:00", "Z"),
+                    mono=self.second,
+                    run=self.run,
+                    event=event,
+                    cycle=self.cycle,
+                )
+            )
+            self.memory.note(self.records[-1])
+        return self.memory
+
+    def start(self, cycle: int = 1) -> None:
+        """A cycle begins."""
+        self.cycle = cycle
+        self(
+            e.CycleStarted(mounts=("secret/", "ops/"), workers=1, num_buckets=4, deadline_s=300.0),
+            moved("tick", "waiting", "listing"),
+        )
+
+    def finish(self, outcome: str) -> None:
+        """It is over."""
+        self(e.CycleFinished(outcome=outcome))
+        self.cycle = None
+
+    def save(
+        self, *, vanished: int = 0, end: e.Event | None = None, allowance: str = "", after: int = 1
+    ) -> None:
+        """A cycle that saves, and how the save ends."""
+        self.start(self.memory.last_cycle + 1)
+        self(save_started(vanished=vanished, allowance=allowance), after=after)
+        if end is not None:
+            self(end)
+        self.finish("saved" if end == COMMITTED else "aborted")
+
+    def now(self) -> int:
+        """The moment of the last record, ns since 1970."""
+        return moment(self.records[-1].ts)
+
+    def recent(self) -> dict[str, int]:
+        """What vanished unasked within the last hour."""
+        return dict(self.memory.vanished_since(self.now() - HOUR * 1_000_000_000))
+
+
+COMMITTED = e.SaveCommitted(index="11" * 32, keys=2)
+
+
+def failed(*, written: bool) -> e.SaveFailed:
+    return e.SaveFailed(kind="conflict", message="another was faster", written=written)
+
+
+def moved(trigger: str, source: str, dest: str) -> e.Transitioned:
+    return e.Transitioned(trigger=trigger, source=source, dest=dest)
+
+
+def save_started(*, vanished: int = 0, allowance: str = "") -> e.SaveStarted:
+    return e.SaveStarted(
+        index="11" * 32,
+        index_key=INDEX_KEY,
+        index_modify_index=9,
+        keys=(e.SavedKey(f"{PREFIX}0", 5, "22" * 32),),
+        vanished={"secret/": vanished} if vanished else {},
+        allowance=allowance,
+    )
+
+
+def run_started() -> e.RunStarted:
+    return e.RunStarted(version="1", pid=1, host="h", once=False, config={})
+
+
+def read(*, index: str = "33" * 32, prefix: str = PREFIX) -> e.SyncInfoRead:
+    return e.SyncInfoRead(prefix=prefix, insights=0, buckets=0, index=index)

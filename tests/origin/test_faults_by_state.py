@@ -1,0 +1,301 @@
+"""Servers in trouble, in each state: a cycle is lost, never the process, and nothing wrong saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.misbehave import Misbehave, Rule
+from tests.origin.bench import Bench
+from tests.origin.scenes import Scene, came, entered, until
+from tests.support import ConsulKv, VaultApi, unique
+from tests.workshop import Run, Workshop
+from vsync_sm.core import events as e
+from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.events import Record
+from vsync_sm.local import BaoServer, ConsulServer, start_bao, start_consul
+from vsync_sm.origin import budget, engine
+from vsync_sm.origin.inbox import FaultCame
+
+
+@pytest.fixture(scope="module")
+def poor_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
+    """An OpenBao to be ill-treated; it keeps what it holds over a restart."""
+    with start_bao(tmp_path_factory.mktemp("poor-bao"), persistent=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def poor_consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
+    """A Consul to be ill-treated; it keeps what it holds over a restart."""
+    with start_consul(tmp_path_factory.mktemp("poor-consul"), persistent=True) as server:
+        yield server
+
+
+class Ward:
+    """An origin and its servers, and what can befall them."""
+
+    def __init__(self, bao: BaoServer, consul: ConsulServer, home: Path) -> None:
+        self.bao = bao
+        self.consul = consul
+        self.proxy = Misbehave(consul.address)
+        self._rules: list[Rule] = []
+        self.mount = f"{unique('kv')}/"
+        vault = VaultApi(bao)
+        vault.make_mount(self.mount)
+        self.shop = Workshop(vault, ConsulKv(consul), [self.mount], f"{unique('vsync')}/", home)
+        self.shop.config["origin"]["consul"]["address"] = self.proxy.address
+        for number in range(12):
+            vault.put(self.mount, f"secret-{number}")
+
+    def strike(self, trouble: str) -> None:
+        """Bring this trouble."""
+        if trouble == "consul leaderless":
+            rule = self.proxy.when(path="/v1/(kv|txn)").answer(500, "No cluster leader")
+            self._rules.append(rule)
+        else:
+            ways: dict[str, Callable[[], None]] = {
+                "vault stopped": self.bao.kill,
+                "vault frozen": self.bao.freeze,
+                "vault sealed": self.shop.vault.seal,
+                "consul stopped": self.consul.kill,
+                "consul frozen": self.consul.freeze,
+            }
+            ways[trouble]()
+
+    def heal(self) -> None:
+        """Take any trouble away."""
+        for server in (self.bao, self.consul):
+            server.thaw()
+            server.start()
+        self.bao.unseal()
+        until(lambda: self.bao.http("GET", "/v1/sys/health")[0] == 200)
+        while self._rules:
+            self._rules.pop().remove()
+
+
+@pytest.fixture
+def ward(poor_bao: BaoServer, poor_consul: ConsulServer, tmp_path: Path) -> Iterator[Ward]:
+    """An origin on servers that may be ill-treated; it has not run yet."""
+    made = Ward(poor_bao, poor_consul, tmp_path)
+    with made.proxy:
+        yield made
+        made.heal()
+        made.shop.replayed()
+
+
+TROUBLES = (
+    "vault stopped",
+    "vault frozen",
+    "vault sealed",
+    "consul stopped",
+    "consul frozen",
+    "consul leaderless",
+)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_at_the_start_it_halts(ward: Ward, trouble: str) -> None:
+    ward.strike(trouble)
+    run = ward.shop.once(requestTimeout="300ms")
+    assert run.code == 1
+    server = "Vault server" if trouble.startswith("vault") else "Consul sync path"
+    assert [failed.check for failed in run.all(e.CheckFailed)] == [server]
+    fault = run.one(e.FaultRaised)
+    assert fault.fatal
+    assert fault.hint
+    (halted,) = run.all(e.Transitioned)
+    assert (halted.trigger, halted.source, halted.reason) == ("halt", "checking", "fatal")
+    assert not run.all(e.CycleStarted)
+    ward.heal()
+    # A Consul that was frozen may still write the probe key; the next run clears it away.
+    assert [key for key in ward.shop.raw() if "/vsyncChecks/" not in key] == []
+    assert ward.shop.once().code == 0
+    assert [key for key in ward.shop.raw() if "/vsyncChecks/" in key] == []
+    assert ward.shop.saved() == ward.shop.alive()
+
+
+SAVED = "saved"
+FAULT, TIMEOUT = "aborted fault", "aborted timeout"
+
+MATRIX = {
+    # Consul is read and written in `listing` and `saving`, Vault is asked in the other two: each
+    # row says what becomes of the cycle when the trouble begins as the state is entered.
+    "vault stopped": {"listing": FAULT, "working": FAULT, "saving": SAVED},
+    "vault frozen": {"listing": TIMEOUT, "working": TIMEOUT, "saving": SAVED},
+    "vault sealed": {"listing": FAULT, "working": FAULT, "saving": SAVED},
+    "consul stopped": {"listing": FAULT, "working": FAULT, "saving": FAULT},
+    "consul frozen": {"listing": TIMEOUT, "working": FAULT, "saving": FAULT},
+    "consul leaderless": {"listing": FAULT, "working": FAULT, "saving": FAULT},
+}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state"), [(trouble, state) for trouble in MATRIX for state in MATRIX[trouble]]
+)
+def test_in_a_cycle_it_costs_that_cycle(
+    ward: Ward, trouble: str, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "SAVE_LIMIT_S", 1.0)
+    expected = MATRIX[trouble][state]
+    shop, scene = ward.shop, Scene(ward.shop)
+    bytes_seen: list[dict[str, bytes]] = []
+
+    def change() -> None:
+        for number in (0, 5, 20, 21):
+            shop.vault.put(ward.mount, f"secret-{number}")
+        shop.vault.purge(ward.mount, "secret-3")
+        bytes_seen.append(shop.raw())
+
+    def heal() -> None:
+        ward.heal()
+        bytes_seen.append(shop.raw())
+        shop.vault.put(ward.mount, "secret-30")
+
+    def complete(record: Record) -> bool:
+        event = record.event
+        return (
+            isinstance(event, e.CycleFinished)
+            and (record.cycle or 0) > 2
+            and event.outcome in {"saved", "unchanged"}
+        )
+
+    scene.on(came(e.CycleFinished), change)
+    scene.on(entered(state, nth=2), lambda: ward.strike(trouble))
+    scene.on(came(e.CycleFinished, nth=2), heal)
+    scene.on(complete, scene.signal)
+    timeout = "2s" if expected == TIMEOUT else "30s"
+    run = scene.run(tick="50ms", timeout=timeout, requestTimeout="20s")
+    assert run.code == 0
+    first, struck, *_ = [
+        f"{end.outcome} {end.reason}".strip() for end in run.all(e.CycleFinished)
+    ]
+    assert (first, struck) == (SAVED, expected)
+    before, after = bytes_seen
+    if expected == SAVED:
+        assert before != after
+    elif trouble == "consul frozen" and state != "listing":
+        assert_late_or_never(run, before, after)
+    else:
+        assert before == after
+    assert not [fault for fault in run.all(e.FaultRaised) if fault.fatal]
+    assert shop.saved() == shop.alive()
+    assert any("secret-30" in path for path in shop.saved())
+
+
+def assert_late_or_never(run: Run, before: dict[str, bytes], after: dict[str, bytes]) -> None:
+    """The save is uncertain; a frozen Consul applies the whole transaction when it thaws, or has
+    not yet, and the next cycle finds out which.
+    """
+    assert len(run.all(e.SaveUncertain)) == 1
+    assert len(run.all(e.SaveReconciled)) == 1
+    changed = {key for key in after if before.get(key) != after[key]}
+    assert not changed or f"{prefix_of(after)}index" in changed
+
+
+def prefix_of(tree: dict[str, bytes]) -> str:
+    """What all keys begin with."""
+    return next(key.removesuffix("index") for key in tree if key.endswith("/index"))
+
+
+@pytest.mark.parametrize("state", ["working", "saving"])
+def test_an_uncertain_save_is_settled_by_the_next_cycle(ward: Ward, state: str) -> None:
+    """Consul loses its leader, and the reading back fails too."""
+    shop, scene = ward.shop, Scene(ward.shop)
+    scene.on(entered(state), lambda: ward.strike("consul leaderless"))
+    scene.on(came(e.CycleFinished), ward.heal)
+    scene.on(came(e.CycleFinished, nth=2), scene.signal)
+    run = scene.run(tick="50ms")
+    assert len(run.all(e.SaveUncertain)) == 1
+    settled = run.one(e.SaveReconciled)
+    assert (settled.outcome, settled.written) == ("failed", False)
+    assert shop.saved() == shop.alive()
+
+
+# --- the deadline ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["listing", "working", "reindexing", "saving"])
+def test_a_passed_deadline_aborts(workshop: Workshop, mount: str, state: str) -> None:
+    workshop.vault.put(mount, "secret")
+    scene = Scene(workshop)
+    scene.on(entered(state), lambda: scene.clock.jump(31))
+    scene.on(came(e.CycleFinished, nth=2), scene.signal)
+    run = scene.run(timeout="30s")
+    first, second = run.all(e.CycleFinished)
+    assert (first.outcome, first.reason) == ("aborted", "timeout")
+    assert second.outcome == "saved"
+    (started,) = [r for r in run.records if isinstance(r.event, e.SaveStarted)]
+    assert started.cycle == 2
+    assert workshop.saved() == workshop.alive()
+    workshop.replayed()
+
+
+def test_from_save_started_on_the_deadline_no_longer_aborts(workshop: Workshop, mount: str) -> None:
+    workshop.vault.put(mount, "secret")
+    scene = Scene(workshop)
+    scene.on(came(e.SaveStarted), lambda: scene.clock.jump(31))
+    scene.on(came(e.CycleFinished), scene.signal)
+    run = scene.run(timeout="30s")
+    assert run.outcome == "saved"
+    assert workshop.saved() == workshop.alive()
+
+
+@pytest.mark.parametrize("state", ["listing", "working"])
+def test_a_deadline_that_a_socket_notices_first_is_the_same(
+    workshop: Workshop, mount: str, state: str
+) -> None:
+    workshop.vault.put(mount, "secret")
+    scene = Scene(workshop)
+    deadline = Fault(FaultKind.DEADLINE, "the cycle's deadline has passed")
+    scene.on(entered(state), lambda: scene.inbox.post(FaultCame(deadline, 1)))
+    scene.on(came(e.CycleFinished), scene.signal)
+    run = scene.run()
+    assert run.outcome == TIMEOUT
+    assert not run.faults
+    assert workshop.raw() == {}
+    workshop.replayed()
+
+
+# --- threads that do not come back -----------------------------------------------------------
+
+
+def test_too_many_abandoned_threads_halt_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each cycle leaves one worker of two in a read that hangs; the ninth is one too many."""
+    monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
+    before = bench.begin(("a", "b"))
+    bench.on_read("a").hang()
+    bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})
+    run = Scene(bench.shop).run(tick="10ms", requestTimeout="60s", timeout="120s", numWorkers=2)
+    assert run.code == 1
+    fatal = [fault for fault in run.all(e.FaultRaised) if fault.fatal]
+    assert [fault.kind for fault in fatal] == ["too_many_threads"]
+    assert len(run.all(e.CycleFinished)) == 9
+    for cycle in range(2, 11):
+        ends = [
+            record.event
+            for record in run.records
+            if record.cycle == cycle and isinstance(record.event, e.WorkerStopped)
+        ]
+        assert sorted(end.abandoned for end in ends) == [False, True]
+    assert run.all(e.Transitioned)[-1].reason == "fatal"
+    assert bench.raw() == before
+
+
+def test_threads_that_come_back_do_not_count(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
+    bench.begin(("a", "b"))
+    hanging = bench.on_read("a").hang()
+    sealed = bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})
+    scene = Scene(bench.shop)
+    scene.on(came(e.CycleFinished, nth=6), lambda: (hanging.remove(), sealed.remove()))
+    scene.on(came(e.CycleFinished, nth=12), scene.signal)
+    run = scene.run(tick="10ms", requestTimeout="60s", timeout="120s", numWorkers=2)
+    assert run.code == 0
+    assert bench.shop.saved() == bench.shop.alive()

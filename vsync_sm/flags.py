@@ -1,0 +1,223 @@
+"""What may be said on the command line, and what is said to someone who said something else."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import vsync_sm
+
+OK, FATAL, USAGE, NOT_SAVED = 0, 1, 2, 3
+"""The exit codes; a second signal n is 128 + n."""
+
+USAGES = """\
+vsync-sm --headless [--once] [--allow ID] [options]
+       vsync-sm check [options]
+       vsync-sm plan [--json] [options]
+       vsync-sm replay JOURNAL [--cycle N] [--json]
+       vsync-sm demo\
+"""
+ABOUT = """\
+The origin of a one-way Vault replication: indexes KV v2 secrets (their metadata,
+never a value) into Consul, cycle after cycle, and never saves wrong."""
+EPILOG = """\
+examples:
+  vsync-sm check                        is everything in place, and what will a cycle cost?
+  vsync-sm plan                         what would the next cycle save? (writes nothing)
+  vsync-sm --headless                   run for ever, a cycle each origin.tick
+  vsync-sm --headless --once            one cycle, for cron or a pipeline
+  vsync-sm --headless --allow 3f2a…     run, and allow what was refused under this id
+  vsync-sm replay journal.jsonl         what happened?
+  vsync-sm demo                         watch it on local servers
+
+exit codes:
+  0  stopped as asked (a signal), or --once saved or had nothing to save
+  1  halted by a fatal fault; check: something is not in place; replay: the journal is damaged or
+     contradicts itself
+  2  usage or configuration; nothing was contacted
+  3  --once, plan: the cycle was, or would be, aborted or refused
+  128 + n  a second signal
+
+Configuration: flag, then VSYNC_* environment, then file (--config, else ./config.yaml), then
+VAULT_ADDR, VAULT_TOKEN, CONSUL_HTTP_ADDR and their like, then default. See config.yaml.
+No flag takes a secret: use origin.vault.tokenFile, or VSYNC_ORIGIN_VAULT_TOKEN.
+"""
+
+
+def complain(message: str, hint: str = "") -> None:
+    """One sentence on stderr, and what would do."""
+    sys.stderr.write(f"vsync-sm: {message}\n" + (f"  → {hint}\n" if hint else ""))
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What was said. Exits with 2 and a sentence where it makes no sense."""
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        parser.exit(USAGE)
+    options, unknown = parser.parse_known_args(arguments)
+    mistake = _unknown(options, unknown[0]) if unknown else _misused(options)
+    if mistake:
+        complain(*mistake)
+        parser.exit(USAGE)
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints say what would do."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(message, f"{self.prog} --help tells how it is used")
+        self.exit(USAGE)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        names = list(map(str, action.choices or ()))
+        if action.dest == "command" and value not in names:
+            complain(f"there is no command {value}", _meant(value, names))
+            self.exit(USAGE)
+        super()._check_value(action, value)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="vsync-sm",
+        usage=USAGES,
+        description=ABOUT,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"vsync-sm {vsync_sm.__version__}")
+    parser.add_argument("--headless", action="store_true", help="run the origin, without a screen")
+    parser.add_argument("--once", action="store_true", help="with --headless: one cycle, then end")
+    parser.add_argument(
+        "--allow", metavar="ID", help="with --headless: allow what was refused under this id, once"
+    )
+    _common(parser)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", prog="vsync-sm", required=False
+    )
+
+    def command(name: str, words: str, *, more: str = "") -> _Parser:
+        about = f"{words[0].upper()}{words[1:]}.{more}"
+        made: _Parser = commands.add_parser(name, help=words, description=about, allow_abbrev=False)
+        return made
+
+    check = command(
+        "check",
+        "the start-up checks, and what a cycle will cost",
+        more=" Writes a probe key to Consul and deletes it. Exit code 1: something is missing.",
+    )
+    plan = command(
+        "plan",
+        "what the next cycle would save; writes nothing",
+        more=" Exit code 3: the cycle would be refused or aborted.",
+    )
+    plan.add_argument("--json", action="store_true", help="one JSON document, with every path")
+    for each in (check, plan):
+        _common(each, top=False)
+
+    replay = command("replay", "tell what a journal holds, and check it")
+    replay.add_argument("file", metavar="JOURNAL", type=Path, help="the journal's file")
+    replay.add_argument("--cycle", type=int, metavar="N", help="only this cycle, in detail")
+    replay.add_argument(
+        "--json",
+        nargs="?",
+        const="document",
+        choices=["document", "lines"],
+        help="for a program: one document, or one object a line",
+    )
+
+    demo = command("demo", "an origin at work on local servers, until Ctrl-C")
+    demo.add_argument(
+        "--tick",
+        dest="seconds",
+        type=_above_0(float),
+        default=3.0,
+        metavar="SECONDS",
+        help="how often a cycle begins (default: 3)",
+    )
+    demo.add_argument(
+        "--secrets",
+        type=_above_0(int),
+        default=300,
+        metavar="N",
+        help="how many secrets the tree begins with (default: 300)",
+    )
+    return parser
+
+
+_COMMON = {
+    "config": ("FILE", "YAML, or JSON as origin.json (default: config.yaml, if there is one)"),
+    "journal": ("FILE", "the journal's place"),
+    "timeout": ("TIME", "how long a cycle may take, such as 5m"),
+    "workers": ("N", "how many paths are read at a time"),
+    "tick": ("TIME", "how often a cycle begins, such as 1m"),
+    "log_level": ("LEVEL", "debug, info, warning or error"),
+    "log_type": ("TYPE", "console, json, or auto: console on a terminal, else json"),
+}
+_OF_A_RUN = ("tick", "log_level", "log_type")
+"""What `check` and `plan` take, so that a command line can be used for both, and do not need."""
+
+
+def _common(parser: argparse.ArgumentParser, *, top: bool = True) -> None:
+    for name, (metavar, words) in _COMMON.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar=metavar,
+            # A subcommand's default must not overwrite what was said before it.
+            default=None if top else argparse.SUPPRESS,
+            type=Path if metavar == "FILE" else str,
+            help=words if top or name not in _OF_A_RUN else argparse.SUPPRESS,
+        )
+
+
+def _above_0(kind: type[float]) -> Callable[[str], float]:
+    def number(word: str) -> float:
+        try:
+            value = kind(word)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            whole = "whole " if issubclass(kind, int) else ""
+            raise argparse.ArgumentTypeError(f"{word} is no {whole}number above 0")
+        return value
+
+    return number
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else "vsync-sm --help tells what there is"
+
+
+def _unknown(options: argparse.Namespace, word: str) -> tuple[str, str]:
+    says = f"{options.command} takes no {word}" if options.command else f"there is no {word}"
+    if not word.startswith("-"):
+        return says, "leave it out"
+    flags = {f"--{name.replace('_', '-')}" for name in _COMMON}
+    of_a_run = {"--headless", "--once", "--allow", *flags}
+    if word.partition("=")[0] in of_a_run:
+        return says, "it goes with --headless"
+    own = {"plan": {"--json", *flags}, "check": flags, "replay": {"--json", "--cycle"}}
+    return says, _meant(word, own.get(options.command, of_a_run))
+
+
+def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
+    command, said = options.command, [n for n in _COMMON if getattr(options, n) is not None]
+    if options.headless and command is not None:
+        return f"--headless and {command} do not go together", "leave one of them out"
+    for flag, given in (("--once", options.once), ("--allow", options.allow is not None)):
+        if given and not options.headless:
+            return f"{flag} goes with --headless", f"vsync-sm --headless {flag} …"
+    if options.allow == "":
+        return "--allow needs the id of a refusal", "the refusal printed it; replay tells it too"
+    if command is None and not options.headless:
+        return "nothing to do", "say --headless, or a command: check, plan, replay or demo"
+    if command in {"replay", "demo"} and said:
+        return f"{command} takes no --{said[0].replace('_', '-')}", "leave it out"
+    return None
