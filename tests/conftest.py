@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 from syrupy.assertion import SnapshotAssertion
 
 from tests.snapshots import JsonLinesSnapshot, TextSnapshot, runs_in_part
@@ -22,6 +23,10 @@ from vsync_sm.local import (
     start_bao,
     start_consul,
 )
+
+# A busy machine is no failing test.
+settings.register_profile("vsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("vsync")
 
 _shared: list[LocalServer] = []
 

@@ -14,6 +14,7 @@ taken (None: all). Of several rules the one made last is asked first.
 
     .answer(status, body, headers)   answers itself; a `dict` or `list` as body is sent as JSON
     .html(status)                    answers with a login page
+    .echo(status)                    answers with what it was sent, headers and all
     .alter(change)                   passes on, and changes the server's answer
     .without(header)                 passes on, and leaves out one header of the answer
     .drip(seconds, part)             passes on, then sends the answer byte by byte
@@ -70,6 +71,7 @@ class Request:
 
     method: str
     path: str
+    sent: str
     pass_on: Callable[[], Answer]
     send: Callable[[bytes], None]
 
@@ -142,6 +144,15 @@ class Rule:
     def html(self, status: int = 200) -> Rule:
         """Answers with a page for people."""
         return self.answer(status, _PAGE, {"Content-Type": "text/html; charset=utf-8"})
+
+    def echo(self, status: int) -> Rule:
+        """Answers with an error in JSON that holds all that was sent, as helpful proxies do."""
+
+        def handle(request: Request) -> Answer:
+            body = json.dumps({"errors": [request.sent]}).encode()
+            return Answer(status, body, {"Content-Type": "application/json"})
+
+        return self._do(handle)
 
     def alter(self, change: Callable[[Answer], Answer]) -> Rule:
         """Passes on, and sends what `change` makes of the server's answer."""
@@ -348,7 +359,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        request = Request(self.command, self.path, lambda: self._pass_on(body), self._send)
+        sent = f"{self.requestline}\n{self.headers}{body.decode('latin-1')}"
+        request = Request(self.command, self.path, sent, lambda: self._pass_on(body), self._send)
         rule = self.server.proxy.rule_for(self.command, self.path)
         try:
             answer = rule.handle(request) if rule else request.pass_on()

@@ -59,6 +59,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if not arguments:
         parser.print_help(sys.stderr)
         parser.exit(USAGE)
+    for word in arguments:
+        # Before argparse takes what follows an unknown flag, maybe a token, for a command.
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and flag not in _ALL:
+            secret = "token" in flag or "secret" in flag
+            complain(f"there is no {flag}", _NO_SECRETS if secret else _meant(flag, _ALL))
+            parser.exit(USAGE)
     options, unknown = parser.parse_known_args(arguments)
     mistake = _unknown(options, unknown[0]) if unknown else _misused(options)
     if mistake:
@@ -160,6 +167,14 @@ _COMMON = {
     "log_level": ("LEVEL", "debug, info, warning or error"),
     "log_type": ("TYPE", "console, json, or auto: console on a terminal, else json"),
 }
+_OF_HEADLESS = {
+    "--headless",
+    "--once",
+    "--allow",
+    *(f"--{name.replace('_', '-')}" for name in _COMMON),
+}
+_NO_SECRETS = "no flag takes a secret: use origin.vault.tokenFile, or VSYNC_ORIGIN_VAULT_TOKEN"
+_ALL = {*_OF_HEADLESS, "--", "--help", "--version", "--json", "--cycle", "--secrets"}
 _OF_A_RUN = ("tick", "log_level", "log_type")
 """What `check` and `plan` take, so that a command line can be used for both, and do not need."""
 
@@ -191,20 +206,14 @@ def _above_0(kind: type[float]) -> Callable[[str], float]:
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else "vsync-sm --help tells what there is"
 
 
 def _unknown(options: argparse.Namespace, word: str) -> tuple[str, str]:
-    says = f"{options.command} takes no {word}" if options.command else f"there is no {word}"
-    if not word.startswith("-"):
-        return says, "leave it out"
-    flags = {f"--{name.replace('_', '-')}" for name in _COMMON}
-    of_a_run = {"--headless", "--once", "--allow", *flags}
-    if word.partition("=")[0] in of_a_run:
-        return says, "it goes with --headless"
-    own = {"plan": {"--json", *flags}, "check": flags, "replay": {"--json", "--cycle"}}
-    return says, _meant(word, own.get(options.command, of_a_run))
+    flag = word.partition("=")[0]
+    says = f"{options.command} takes no {flag}" if options.command else f"there is no {flag}"
+    return says, "it goes with --headless" if flag in _OF_HEADLESS else "leave it out"
 
 
 def _misused(options: argparse.Namespace) -> tuple[str, str] | None:

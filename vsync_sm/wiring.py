@@ -51,13 +51,14 @@ def default_journal(environment: Mapping[str, str]) -> Path:
         Fault: there is neither (CONFIGURATION).
     """
     state = environment.get("STATE_DIRECTORY", "").split(":")[0]
-    directory = Path(state) if state else platformdirs.user_state_path("vsync-sm")
-    if not directory.is_absolute():
+    try:
+        directory = Path(state) if state else platformdirs.user_state_path("vsync-sm")
+    except RuntimeError:
         raise Fault(
             FaultKind.CONFIGURATION,
             "this user has no home directory for the journal",
             hint="name its place: --journal, or journal.file",
-        )
+        ) from None
     return directory / "journal.jsonl"
 
 
@@ -207,7 +208,7 @@ def _refuse_unknown(allow: str, memory: Memory, journal: Path) -> None:
     raise Fault(
         FaultKind.CONFIGURATION,
         f"--allow {allow}: the journal {journal} knows of no such refusal",
-        hint=f"The last refusal is {last}." if last else "Nothing has been refused.",
+        hint=f"The last refusal is {last}." if last else "Nothing stands refused.",
     )
 
 

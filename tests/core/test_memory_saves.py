@@ -244,7 +244,7 @@ def contents(memory: Memory) -> dict[str, object]:
     return {**vars(memory), "_cycle": vars(memory._cycle)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(journals, st.data())
 def test_a_record_told_twice_is_told_once(records: list[e.Record], data: st.DataObject) -> None:
     once, twice = Memory(), Memory()
@@ -256,7 +256,7 @@ def test_a_record_told_twice_is_told_once(records: list[e.Record], data: st.Data
         assert contents(twice) == contents(once)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(journals)
 def test_what_any_journal_leaves(records: list[e.Record]) -> None:
     memory = Memory()

@@ -159,6 +159,12 @@ def test_what_is_added_does_not_hide_what_vanishes() -> None:
     assert refused(proposed(before, after | more)) == shrinking(21, 100)
 
 
+def test_a_failed_path_that_nobody_carried_forward_vanishes_like_any_other() -> None:
+    before, after = shrunk("secret/", 50, 11)
+    lost = frozenset(before.keys() - after.keys())
+    assert refused(proposed(before, after, failed=lost)) == shrinking(11, 50)
+
+
 def test_renaming_everything_is_everything_vanishing() -> None:
     before, after = named("secret/", range(50)), named("secret/", range(50, 100))
     assert refused(proposed(before, after)) == shrinking(50, 50)

@@ -109,7 +109,7 @@ def beyond(paths: set[str], cycle: Proposal, recent: Counter[str]) -> bool:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(allowed())
 def test_vanished_is_former_without_new_and_regressed_what_went_back(cycle: Proposal) -> None:
     verdict = judge(cycle, LIMITS)
@@ -121,7 +121,7 @@ def test_vanished_is_former_without_new_and_regressed_what_went_back(cycle: Prop
     assert judge(cycle, LIMITS) == verdict
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(allowed())
 def test_it_is_refused_when_the_rules_say_so_and_only_then(cycle: Proposal) -> None:
     verdict, found = judge(cycle, LIMITS), cycle.former
@@ -147,7 +147,7 @@ def test_it_is_refused_when_the_rules_say_so_and_only_then(cycle: Proposal) -> N
     assert bool(verdict.allowance) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cycles())
 def test_what_neither_shrinks_nor_goes_back_is_never_refused_over_a_sound_sync_info(
     cycle: Proposal,
@@ -163,7 +163,7 @@ def test_what_neither_shrinks_nor_goes_back_is_never_refused_over_a_sound_sync_i
     ) == Verdict((), (), {}, (), "")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(allowed())
 def test_what_is_refused_is_lifted_by_exactly_the_yes_to_it(cycle: Proposal) -> None:
     verdict = judge(cycle, LIMITS)
@@ -174,7 +174,7 @@ def test_what_is_refused_is_lifted_by_exactly_the_yes_to_it(cycle: Proposal) -> 
     assert (after.vanished, after.regressed) == (verdict.vanished, verdict.regressed)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cycles(), cycles())
 def test_a_yes_to_one_cycle_lets_nothing_else_vanish_from_another(
     one: Proposal, other: Proposal
@@ -187,7 +187,7 @@ def test_a_yes_to_one_cycle_lets_nothing_else_vanish_from_another(
     assert not beyond(gone, cycle, Counter(other.recent))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(allowed())
 def test_vanishing_less_is_never_worse(cycle: Proposal) -> None:
     verdict = judge(cycle, LIMITS)
@@ -199,7 +199,7 @@ def test_vanishing_less_is_never_worse(cycle: Proposal) -> None:
         assert not judge(fewer, LIMITS).refusals
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cycles(), st.dictionaries(st.sampled_from(SEEN), st.integers(0, 100)))
 def test_the_last_hour_only_ever_adds_refusals(cycle: Proposal, recent: dict[str, int]) -> None:
     alone = judge(msgspec.structs.replace(cycle, recent={}), LIMITS)

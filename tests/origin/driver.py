@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tests.workshop import PATIENCE_S, Daemon, Workshop
@@ -98,14 +97,6 @@ class Driven(Daemon):
 
     def __enter__(self) -> Self:
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.end()
 
     def end(self) -> int:
         """Wait until it has ended by itself; the exit code. A traceback is never the right end."""

@@ -80,9 +80,9 @@ class Jumping(SystemClock):
 class Scene:
     """Acts run on the loop's own thread, in the order in which they were given."""
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Workshop, inbox: Inbox | None = None) -> None:
         self.shop = shop
-        self.inbox = Inbox()
+        self.inbox = inbox or Inbox()
         self.clock = Jumping()
         self._acts: list[tuple[Told, Callable[[], object]]] = []
         self._lost = False

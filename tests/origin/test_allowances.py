@@ -42,6 +42,22 @@ def test_a_yes_is_spent_by_the_save(bench: Bench) -> None:
     bench.refuse(bench.raw())
 
 
+def test_a_yes_is_spent_by_a_save_whose_end_is_known_only_later(bench: Bench) -> None:
+    bench.fill(many(40))
+    bench.saved()
+    bench.purge(many(20))
+    allowance = bench.refuse(bench.raw()).one(e.SaveRefused).allowance
+    bench.on_write(times=1).lose_reply()
+    read_back = f"/v1/kv/{bench.shop.prefix}[?].*recurse"
+    bench.consul.when(method="GET", path=read_back, after=1, times=1).drop_before()
+    assert len(bench.once(allow=allowance).all(e.SaveUncertain)) == 1
+    assert bench.once().one(e.SaveReconciled).outcome == "committed"
+    bench.fill(many(20))
+    bench.saved()
+    bench.purge(many(20))
+    bench.refuse(bench.raw())
+
+
 def test_a_yes_covers_a_part_but_not_more(bench: Bench) -> None:
     bench.bypass()
     bench.fill(many(60))

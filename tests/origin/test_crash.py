@@ -98,7 +98,6 @@ def test_killed_at_any_moment_of_a_first_save(shop: Workshop, part: int) -> None
         how = (FLUSHED, LOST, TORN)[(number + number // 3) % 3]
         left = crash(shop, kill(how, **moment))
         recovers(shop, left)
-        assert shop.once().outcome == "unchanged"
         forget(shop)
 
 
@@ -240,9 +239,7 @@ def test_a_yes_that_was_not_written_down_was_not_given(shop: Workshop) -> None:
     assert shop.once().code == 0
     allowance = shop.once(numBuckets=5).one(e.SaveRefused).allowance
     before = shop.raw()
-    crash(
-        shop, kill(LOST, type="allowance_granted"), "--allow", allowance, numBuckets=5
-    )
+    crash(shop, kill(LOST, type="allowance_granted"), "--allow", allowance, numBuckets=5)
     assert shop.once(numBuckets=5).code == 3
     assert shop.raw() == before
     assert shop.once(numBuckets=5, allow=allowance).code == 0

@@ -25,7 +25,7 @@ def shop(workshop: Workshop, mount: str) -> Workshop:
     return workshop
 
 
-FULL = {
+FULL: dict[str, dict[str, Any]] = {
     "start": {"type": "run_started"},
     "checking": {"type": "check_passed", "nth": 2},
     "waiting": {"dest": "waiting"},
@@ -35,8 +35,9 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("room", [0, 40])
-@pytest.mark.parametrize("moment", FULL)
+@pytest.mark.parametrize(
+    ("moment", "room"), [*((moment, 40) for moment in FULL), ("start", 0), ("working", 0)]
+)
 def test_a_full_disk_halts_it_and_saves_nothing(shop: Workshop, moment: str, room: int) -> None:
     """`room` bytes of the next line still fit: a torn one is left."""
     before, journal = shop.raw(), shop.journal.read_bytes()
@@ -104,7 +105,9 @@ def test_a_human_is_told_of_a_full_disk(shop: Workshop, ends: str) -> None:
 
 def test_a_second_daemon_on_the_same_journal(shop: Workshop) -> None:
     with shop.start(tick="1h") as daemon:
-        daemon.wait_for_state("waiting")
+        daemon.wait_for(
+            lambda r: isinstance(r.event, e.RunStarted) and r.event.pid == daemon.process.pid
+        )
         before = len(events(shop.records(), e.RunStarted))
         second = drive(shop)
         assert second.process.returncode == 1

@@ -347,7 +347,7 @@ def test_a_token_file_without_a_living_token_is_fatal(
         bench.api.revoke(old)
         bench.api.revoke(other)
 
-    bench.on_read("b", times=1).call(rotate)
+    bench.on_list("c/", times=1).call(rotate)
     run = bench.once(vault={"tokenFile": str(file), "requiredCapabilities": LEAST})
     assert (run.code, run.outcome) == (1, "aborted fatal")
     assert set(run.faults) == {"authentication"}

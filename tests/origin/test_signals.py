@@ -112,10 +112,9 @@ def test_a_signal_is_a_clean_halt(shop: Workshop, state: str, number: int) -> No
     clean(shop, state, number, before)
 
 
-@pytest.mark.parametrize("mode", [Mode.daemon, Mode.once])
 @pytest.mark.parametrize("state", MOMENTS)
-def test_every_halting_signal_in_every_state(shop: Workshop, state: str, mode: Mode) -> None:
-    for number in (TERM, INT, HUP):
+def test_every_halting_signal_in_every_state(shop: Workshop, state: str) -> None:
+    for number, mode in ((TERM, Mode.daemon), (INT, Mode.once), (HUP, Mode.daemon)):
         shop.vault.put(shop.config["origin"]["mounts"][0], "secret-0")
         before = shop.raw()
         scene = Scene(shop)
@@ -154,7 +153,8 @@ def test_a_second_signal_in_a_save_leaves_it_to_the_next_run(shop: Workshop) -> 
 
 def test_nothing_follows_run_finished_though_more_signals_came(shop: Workshop) -> None:
     scene = Scene(shop)
-    scene.on(came(e.Transitioned), lambda: [scene.signal(n) for n in (TERM, INT, HUP, USR1)])
+    for number in (TERM, INT, HUP, USR1):
+        scene.on(came(e.Transitioned), partial(scene.signal, number))
     run = scene.run()
     assert run.code == 128 + INT
     assert [type(record.event) for record in run.records[-3:]] == [
@@ -261,8 +261,8 @@ def test_sigusr1_asks_for_a_cycle_now(shop: Workshop) -> None:
 @pytest.mark.parametrize("state", ["checking", "listing", "working", "saving"])
 def test_sigusr1_elsewhere_asks_for_one_more_cycle(shop: Workshop, state: str) -> None:
     scene = Scene(shop)
-    moment = came(e.CheckPassed) if state == "checking" else entered(state)
-    scene.on(moment, lambda: [scene.signal(USR1), scene.signal(USR1)])
+    for _ in range(2):
+        scene.on(moment(state), partial(scene.signal, USR1))
     wanted = 1 if state == "checking" else 2
     scene.on(came(e.CycleFinished, nth=wanted), scene.signal)
     run = scene.run(tick="1h")
@@ -275,11 +275,10 @@ def test_sigusr1_elsewhere_asks_for_one_more_cycle(shop: Workshop, state: str) -
 # --- from the first moment on ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [TERM, HUP])
-def test_a_signal_at_any_moment_of_the_start(shop: Workshop, number: int) -> None:
+def test_a_signal_at_any_moment_of_the_start(shop: Workshop) -> None:
     before = len(shop.records())
-    delays = random.Random(number)  # the moments are spread, not secret
-    for _ in range(12):
+    delays = random.Random()  # noqa: S311  to be spread, not secret
+    for number in (TERM, HUP) * 6:
         daemon = shop.start(tick="1h")
         with daemon:
             time.sleep(delays.uniform(0.0, 0.35))  # the moment itself is what is tested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -180,6 +181,27 @@ class StartupChecks:
             "The token may do more than vsync needs, which is to read metadata only. "
             f"The least that works: {LEAST}, with the policy: {policies}"
         )
+
+
+class Startup:
+    """The checks' own thread, and their end."""
+
+    def __init__(self, scope: Scope, checks: StartupChecks) -> None:
+        self._scope = scope
+        self._thread = threading.Thread(target=checks.run, name="checks", daemon=True)
+
+    def start(self) -> None:
+        """Begin the checks."""
+        self._thread.start()
+
+    def ended(self) -> bool:
+        """Let no further check begin; whether the one under way has ended."""
+        self._scope.cancelled.set()
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Nothing of the checks is heard any more."""
+        self._scope.close()
 
 
 def policy(mount: str) -> str:

@@ -8,17 +8,16 @@ it is written; a save only when it lies on the disk.
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
 
 from vsync_sm.core import events as e
-from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.errors import Fault
 from vsync_sm.core.machine import CYCLE, IllegalTrigger, Machine, Reason, State, Trigger
 from vsync_sm.core.memory import Memory
-from vsync_sm.core.safety import ALLOWANCE_S, obstacle
+from vsync_sm.core.safety import ALLOWANCE_S
 from vsync_sm.core.view import View
 from vsync_sm.origin.accounts import (
     cycle_finished,
@@ -27,10 +26,12 @@ from vsync_sm.origin.accounts import (
     save_started,
     workers_stopped,
 )
+from vsync_sm.origin.alarms import carried_too_long, keeps_failing, too_many_threads
 from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.checks import Passed, StartupChecks
+from vsync_sm.origin.checks import Passed, Startup, StartupChecks
 from vsync_sm.origin.clock import NS
 from vsync_sm.origin.cycle import Cycle
+from vsync_sm.origin.demands import TICK, Demands
 from vsync_sm.origin.inbox import (
     EffectDone,
     Facts,
@@ -56,15 +57,10 @@ CHECKS_GRACE_S = 2.0
 TEARDOWN_S = 0.5
 """An aborted cycle waits so long for its threads before it abandons them."""
 
-THREADS_PER_WORKER = 4
-"""So many abandoned threads a worker, over all dead cycles, and the run halts."""
-
 OBSERVE_S = 1.0
 BREATH_S = 0.1
 
 _T = TypeVar("_T")
-
-HALTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 class Engine:
@@ -72,26 +68,19 @@ class Engine:
 
     def __init__(self, orders: Orders, hands: Hands, memory: Memory, view: View) -> None:
         """`memory` and `view` have folded the journal so far."""
-        self.reindexed: Reindexed | None = None
         self._orders = orders
         self._hands = hands
         self._ledger = Ledger(hands.journal, memory, view, hands.sinks)
         self._machine = Machine()
         self._began = self._next_tick = hands.clock.mono()
-        self._checks: Scope | None = None
-        self._checks_thread: threading.Thread | None = None
+        self._demands = Demands(hands.clock)
+        self._startup = self._make_startup()
         self._cycle: Cycle | None = None
         self._dead: list[Cycle] = []
         self._done: EffectDone | None = None
         self._listed: Listed | None = None
         self._outcome = ""
-        # What came in, tested whenever the loop decides.
-        self._stop: tuple[int, int] | None = None  # the signal's number, and when it was heard
-        self._fatal: Fault | None = None
-        self._fault: Fault | None = None
-        self._deadline_noticed = False
-        self._aborted: tuple[Reason, int] | None = None  # why, and when
-        self._asked = "tick"
+        self._aborted: int | None = None  # when
         self._observed = 0
         self._informing = 0
         self._moved = False  # the last decision moved the machine: decide again at once
@@ -131,16 +120,17 @@ class Engine:
         # The journal takes no more lines. What is left is to end the effects and to tell a human.
         self._close()
         self._inform(fault)
-        stopped = self._stop is not None
-        while self._informing and not stopped:
+        while self._informing and self._demands.stop is None:
             for message in self._hands.inbox.take(BREATH_S):
-                self._informing -= isinstance(message, Informed)
-                stopped |= isinstance(message, SignalCame) and message.number in HALTING
+                if isinstance(message, Informed):
+                    self._informing -= 1
+                elif isinstance(message, SignalCame):
+                    self._demands.hear_signal(message.number)
 
     def _close(self) -> None:
-        for scope in (self._checks, self._cycle):
-            if scope is not None:
-                scope.close()
+        self._startup.close()
+        if self._cycle is not None:
+            self._cycle.close()
 
     # --- telling ---
 
@@ -167,13 +157,27 @@ class Engine:
                 context=dict(fault.context),
             )
         )
-        if fault.fatal and self._fatal is None:
-            self._fatal = fault
+        if fault.fatal and self._demands.fatal is None:
+            self._demands.fatal = fault
+            self._inform(fault)
+
+    def _alarm(self, fault: Fault | None) -> None:
+        if fault is None:
+            return
+        self._raise(fault)
+        if not fault.fatal:  # of a fatal one a human is informed anyway
             self._inform(fault)
 
     def _inform(self, fault: Fault) -> None:
         if self._hands.inform(fault):
             self._informing += 1
+
+    def _tell_and_spend(self, *events: e.Event) -> None:
+        # A yes is spent by the save that used it, also when only a later reading back told of it.
+        before = self._ledger.memory.allowance
+        self._ledger.tell(*events)
+        if before is not None and self._ledger.memory.allowance is None:
+            self._ledger.tell(e.AllowanceSpent(allowance=before.id, why="saved"))
 
     # --- hearing ---
 
@@ -197,30 +201,23 @@ class Engine:
 
     def _hear_facts(self, events: Sequence[e.Event], cycle: int | None) -> None:
         if cycle == self._ledger.cycle:
-            self._ledger.tell(*events)
+            self._tell_and_spend(*events)
         else:
             self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=len(events)))
 
     def _hear_fault(self, fault: Fault, cycle: int | None) -> None:
-        over = self._aborted or self._machine.state is State.halted
+        over = self._aborted is not None or self._machine.state is State.halted
         if cycle != self._ledger.cycle or over:
             self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=1))
-        elif fault.kind is FaultKind.DEADLINE:
-            self._deadline_noticed = True
-        else:
+        elif self._demands.hear_fault(fault):
             self._raise(fault)
-            self._fault = self._fault or fault
 
     def _hear_signal(self, number: int) -> None:
         name = signal.Signals(number).name
-        again = number in HALTING and self._stop is not None
+        again = self._demands.hear_signal(number)
         self._ledger.tell(e.SignalReceived(signal=name, number=number, again=again))
         if again:
             self._finish(128 + number, f"a second signal ({name})")
-        elif number in HALTING:
-            self._stop = (number, self._hands.clock.mono())
-        else:
-            self._asked = "signal"
 
     # --- deciding ---
 
@@ -237,7 +234,7 @@ class Engine:
                 e.AllowanceGranted(allowance=orders.allow, by=orders.by, through=through),
             )
         self._hands.journal.sync()
-        self._start_checks()
+        self._startup.start()
 
     def _decide(self) -> None:
         state = self._machine.state
@@ -251,36 +248,29 @@ class Engine:
             self._decide_phase()
         elif state is State.aborted:
             self._decide_aborted()
-        elif not self._informing or self._stop_heard(0):
-            self._finish(*self._end())
+        elif not self._informing or self._demands.stop is not None:
+            self._finish(*self._demands.end(self._outcome))
 
     def _decide_checking(self) -> None:
-        if self._fatal is not None:
-            self._pull(Trigger.halt, Reason.fatal)
-        elif self._stop is not None:
-            if self._checks_ended() or self._stop_heard(CHECKS_GRACE_S):
-                self._pull(Trigger.halt, Reason.signal)
+        reason = self._demands.halt(over=False)
+        if reason is Reason.signal:
+            # The probe key may have to be cleaned up: no new check begins, but this one ends.
+            if self._startup.ended() or self._demands.stopped_for(CHECKS_GRACE_S):
+                self._pull(Trigger.halt, reason)
+        elif reason is not None:
+            self._pull(Trigger.halt, reason)
         elif self._take_done(Passed) is not None:
             self._pull(Trigger.checks_passed)
 
-    def _checks_ended(self) -> bool:
-        # The probe key may have to be cleaned up: no new check begins, but this one ends.
-        if self._checks is not None:
-            self._checks.cancelled.set()
-        return self._checks_thread is None or not self._checks_thread.is_alive()
-
     def _decide_waiting(self) -> None:
-        if self._fatal is not None:
-            self._pull(Trigger.halt, Reason.fatal)
-        elif self._stop is not None:
-            self._pull(Trigger.halt, Reason.signal)
-        elif self._is_over():
-            self._pull(Trigger.halt, Reason.once)
-        elif self._asked != "tick" or self._hands.clock.mono() >= self._next_tick:
+        reason = self._demands.halt(over=self._is_over())
+        if reason is not None:
+            self._pull(Trigger.halt, reason)
+        elif self._demands.asked != TICK or self._hands.clock.mono() >= self._next_tick:
             self._start_cycle()
 
     def _decide_phase(self) -> None:
-        reason = self._obstacle()
+        reason = self._demands.obstacle()
         if reason is not None:
             self._abort(reason)
             return
@@ -294,60 +284,47 @@ class Engine:
     def _decide_saving(self) -> None:
         if saved := self._take_done(Saved):
             self._saved(saved)
-        elif self._fatal is not None or self._fault is not None:
-            self._uncertain("the save broke off", Reason.fatal if self._fatal else Reason.fault)
-        elif self._stop_heard(SAVE_GRACE_S):
+        elif self._demands.faulted:
+            self._uncertain("the save broke off", self._fault_reason())
+        elif self._demands.stopped_for(SAVE_GRACE_S):
             self._uncertain("stopped while Consul had not answered", Reason.signal)
 
     def _decide_aborted(self) -> None:
-        cycle, aborted = self._cycle, self._aborted
-        if cycle is not None and aborted is not None:
-            reason, since = aborted
-            if cycle.alive() and self._seconds_since(since) < TEARDOWN_S:
+        if self._cycle is not None:
+            if self._cycle.alive() and not self._torn_down():
                 return
-            self._ledger.tell(*workers_stopped(self.view, cycle.stopped()))
-            self._finish_cycle("refused" if reason is Reason.refused else "aborted", reason)
-        if self._fatal is not None:
-            self._pull(Trigger.halt, Reason.fatal)
-        elif self._stop is not None:
-            self._pull(Trigger.halt, Reason.signal)
-        elif self._is_over():
-            self._pull(Trigger.halt, Reason.once)
+            self._ledger.tell(*workers_stopped(self.view, self._cycle.stopped()))
+            reason = self.view.state.reason
+            self._finish_cycle("refused" if reason == Reason.refused else "aborted", reason)
+        halt = self._demands.halt(over=self._is_over())
+        if halt is not None:
+            self._pull(Trigger.halt, halt)
         else:
             self._pull(Trigger.recovered)
 
-    def _obstacle(self) -> Reason | None:
-        cycle = self._cycle
-        late = cycle is not None and self._hands.clock.mono() >= cycle.deadline
-        return obstacle(
-            fatal=self._fatal is not None,
-            stop=self._stop is not None,
-            operator=False,
-            deadline_passed=late or self._deadline_noticed,
-            fault=self._fault is not None,
-        )
+    def _torn_down(self) -> bool:
+        since = self._aborted or 0
+        return (self._hands.clock.mono() - since) / NS >= TEARDOWN_S
+
+    def _fault_reason(self) -> Reason:
+        return Reason.fatal if self._demands.fatal else Reason.fault
 
     # --- the phases ---
 
-    def _start_checks(self) -> None:
+    def _make_startup(self) -> Startup:
         orders, hands = self._orders, self._hands
-        order, clock = orders.order, hands.clock
+        order = orders.order
         budget = Budget(
-            clock,
-            deadline=clock.mono() + int(order.timeout_s * NS),
+            hands.clock,
+            deadline=self._began + int(order.timeout_s * NS),
             request_timeout_s=order.request_timeout_s,
         )
-        scope = Scope(None, hands.inbox, budget, clock, hands.random)
+        scope = Scope(None, hands.inbox, budget, hands.clock, hands.random)
         checks = StartupChecks(scope, hands.servers, order, orders.required, probe=orders.probe)
-        self._checks = scope
-        self._checks_thread = threading.Thread(target=checks.run, name="checks", daemon=True)
-        self._checks_thread.start()
+        return Startup(scope, checks)
 
     def _start_cycle(self) -> None:
         orders, hands, memory = self._orders, self._hands, self._ledger.memory
-        self._expire_allowance()
-        asked, self._asked = self._asked, "tick"
-        self._fault, self._deadline_noticed = None, False
         self._next_tick = hands.clock.mono() + int(orders.tick_s * NS)
         number = self._ledger.cycle = memory.last_cycle + 1
         order = orders.order
@@ -366,7 +343,7 @@ class Engine:
                 workers=order.workers,
                 num_buckets=order.num_buckets,
                 deadline_s=order.timeout_s,
-                asked=asked,
+                asked=self._demands.begin_cycle(self._cycle.deadline),
             )
         )
         self._pull(Trigger.tick)
@@ -384,10 +361,14 @@ class Engine:
             self._cycle.start_working(listed, dict(self._ledger.memory.carried))
 
     def _start_reindexing(self, worked: Worked) -> None:
-        self._warn_of_carried()
+        carried, after = self._ledger.memory.carried, self._orders.order.limits.carry_warn_after
+        self._alarm(carried_too_long(carried, after))
         self._pull(Trigger.worked)
         memory, now = self._ledger.memory, self._hands.clock.now()
         allowance = memory.allowance
+        if allowance is not None and allowance.expired(now):
+            self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="expired"))
+            allowance = None
         recalled = Recalled(
             known=memory.knows(self._orders.order.prefix),
             accessors=dict(memory.accessors),
@@ -417,7 +398,7 @@ class Engine:
     def _start_saving(self, reindexed: Reindexed) -> None:
         allowance = self._ledger.memory.allowance
         self._pull(Trigger.reindexed)
-        reason = self._obstacle()
+        reason = self._demands.obstacle()
         if reason is not None:
             self._abort(reason)
             return
@@ -426,19 +407,16 @@ class Engine:
             self._cycle.start_saving(reindexed.plan)
 
     def _saved(self, saved: Saved) -> None:
-        allowance = self._ledger.memory.allowance
-        self._ledger.tell(saved.end)
+        self._tell_and_spend(saved.end)
         if saved.warning is not None:
             self._raise(saved.warning)
         if isinstance(saved.end, e.SaveCommitted):
-            if allowance is not None:
-                self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="saved"))
             self._pull(Trigger.saved)
             self._finish_cycle("saved")
             return
         if saved.fault is not None:
             self._raise(saved.fault)
-        self._abort(Reason.fatal if self._fatal else Reason.fault)
+        self._abort(self._fault_reason())
 
     def _uncertain(self, message: str, reason: Reason) -> None:
         self._ledger.tell(e.SaveUncertain(message=message))
@@ -454,7 +432,7 @@ class Engine:
             if isinstance(message, Facts):
                 self._hear_facts(message.events, message.cycle)
         self._done = None
-        self._aborted = (reason, self._hands.clock.mono())
+        self._aborted = self._hands.clock.mono()
         self._pull(Trigger.abort, reason)
         self._ledger.tell(*ends)
 
@@ -468,30 +446,10 @@ class Engine:
         self._outcome = self._outcome or outcome
         cycle.close()
         self._cycle = self._listed = self._done = self._aborted = None
-        self._count_dead(cycle)
-        self._warn_of_failures()
-
-    def _count_dead(self, cycle: Cycle) -> None:
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
         threads = sum(dead.alive() for dead in self._dead)
-        limit = THREADS_PER_WORKER * self._orders.order.workers
-        if threads > limit:
-            self._raise(
-                Fault(
-                    FaultKind.TOO_MANY_THREADS,
-                    f"{threads} threads of dead cycles have not come back (limit {limit})",
-                    hint="A server swallows requests; the supervisor should start vsync anew.",
-                )
-            )
-
-    def _end(self) -> tuple[int, str]:
-        if self._fatal is not None:
-            return 1, f"a fatal fault: {self._fatal.message}"
-        if self._stop is not None:
-            return 0, f"asked to stop by {signal.Signals(self._stop[0]).name}"
-        if self._outcome in {"aborted", "refused"}:
-            return 3, f"the one cycle was {self._outcome}"
-        return 0, f"the one cycle ended {self._outcome}" if self._outcome else "checked"
+        self._alarm(too_many_threads(threads, self._orders.order.workers))
+        self._alarm(keeps_failing(self.view.failed_in_row, self._orders.notify_after))
 
     def _finish(self, exit_code: int, why: str) -> None:
         self._ledger.cycle = None
@@ -510,12 +468,6 @@ class Engine:
     def _is_over(self) -> bool:
         return self._orders.mode is not Mode.daemon and bool(self._outcome)
 
-    def _stop_heard(self, seconds: float) -> bool:
-        return self._stop is not None and self._seconds_since(self._stop[1]) >= seconds
-
-    def _seconds_since(self, mono: int) -> float:
-        return (self._hands.clock.mono() - mono) / NS
-
     def _breath(self) -> float:
         moved, self._moved = self._moved, False
         if moved:
@@ -527,43 +479,12 @@ class Engine:
     def _observe(self) -> None:
         if self._machine.state is not State.working or self._cycle is None:
             return
-        if self._seconds_since(self._observed) < OBSERVE_S:
+        now = self._hands.clock.mono()
+        if now - self._observed < OBSERVE_S * NS:
             return
-        self._observed = self._hands.clock.mono()
+        self._observed = now
         busy = (
             msgspec.structs.replace(each, since=max(0, each.since - self._began))
             for each in self._cycle.busy()
         )
         self._ledger.tell(e.WorkersObserved(busy=tuple(busy)))
-
-    def _expire_allowance(self) -> None:
-        allowance = self._ledger.memory.allowance
-        if allowance is not None and allowance.expired(self._hands.clock.now()):
-            self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="expired"))
-
-    def _warn_of_failures(self) -> None:
-        row = self.view.failed_in_row
-        if row != self._orders.notify_after:
-            return
-        fault = Fault(
-            FaultKind.KEEPS_FAILING,
-            f"{row} cycles in a row were not complete",
-            hint="Destinations keep what was last saved, which grows old. See the faults before.",
-            context={"cycles": str(row)},
-        )
-        self._raise(fault)
-        self._inform(fault)
-
-    def _warn_of_carried(self) -> None:
-        after = self._orders.order.limits.carry_warn_after
-        late = sorted(path for path, n in self._ledger.memory.carried.items() if n == after + 1)
-        if not late:
-            return
-        fault = Fault(
-            FaultKind.CARRIED_TOO_LONG,
-            f"{len(late)} paths could not be read for more than {after} cycles in a row",
-            hint="Destinations keep what was last saved; look at why Vault refuses to read them.",
-            context={"paths": ", ".join(late[:10])},
-        )
-        self._raise(fault)
-        self._inform(fault)

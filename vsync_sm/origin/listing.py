@@ -10,7 +10,7 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import FolderListed, MountChecked, PathsListed, SyncInfoRead
 from vsync_sm.core.memory import OpenSave, settle, sha256
 from vsync_sm.core.safety import confirmed_gone
-from vsync_sm.core.sync_info import Former, decode_former
+from vsync_sm.core.sync_info import INDEX, Former, decode_former
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
@@ -154,7 +154,7 @@ def _read_former(scope: Scope, consul: Consul, prefix: str, open_save: OpenSave 
             ),
         )
     )
-    if open_save is not None and open_save.started.index_key.startswith(prefix):
+    if open_save is not None and open_save.started.index_key == f"{prefix}{INDEX}":
         scope.tell((settle(open_save, former),))
     return former
 

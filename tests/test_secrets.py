@@ -1,0 +1,308 @@
+"""No token, secret id or secret value anywhere: unmistakable ones go in, none may come out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commandline import COMMAND, environment, on, vsync
+from tests.misbehave import Misbehave
+from tests.support import ConsulKv, VaultApi
+from tests.workshop import PATIENCE_S, Workshop
+from vsync_sm.core import events as e
+from vsync_sm.journal.reader import JournalReader
+from vsync_sm.local import ConsulServer
+
+VAULT_TOKEN = "CANARY-vault-token-4711"
+WRONG_TOKEN = "CANARY-wrong-token-4712"
+CONSUL_TOKEN = "ca7a11ed-cafe-4bad-8bad-5ec2e75ec2e7"
+ROLE_ID = "CANARY-role-id-4713"
+SECRET_ID = "CANARY-secret-id-4714"
+ARGUMENT = "CANARY-argument-4715"
+VALUE = "CANARY-value-4716"
+SECRETS = (VAULT_TOKEN, WRONG_TOKEN, CONSUL_TOKEN, ROLE_ID, SECRET_ID, ARGUMENT, VALUE)
+LEAST = {"data": [], "metadata": ["read", "list"]}
+
+
+def leaks(where: Mapping[str, str | bytes]) -> list[tuple[str, str]]:
+    """Which secret is found where, as it is or in base64, in any case."""
+    found = []
+    for name, told in where.items():
+        text = (told if isinstance(told, bytes) else told.encode()).lower()
+        for secret in SECRETS:
+            coded = base64.b64encode(secret.encode()).rstrip(b"=")[:-1]
+            if secret.lower().encode() in text or coded.lower() in text:
+                found.append((secret, name))
+    return found
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_leak_would_be_found(secret: str) -> None:
+    for text in (
+        f"HTTP/1.1 403 X-Vault-Token: {secret}",
+        repr({"value": secret}).upper(),
+        base64.b64encode(f"{secret}".encode()).decode(),
+    ):
+        assert leaks({"here": text}) == [(secret, "here")]
+    assert leaks({"here": "nothing to hide"}) == []
+
+
+@pytest.fixture
+def shop(
+    vault_api: VaultApi, consul_acl: ConsulServer, mount: str, sync_path: str, tmp_path: Path
+) -> Iterator[Workshop]:
+    """An origin all of whose secrets would be known again; only `notify.command` is missing."""
+    consul = ConsulKv(consul_acl)
+    vault_api.put(mount, "a", {"value": VALUE})
+    vault_api.put(mount, "team/b", {VALUE: {"nested": VALUE}})
+    rules = f'path "{mount}*" {{ capabilities = ["read", "list"] }}'
+    vault_api.server.json("PUT", "/v1/sys/policies/acl/canary", {"policy": rules})
+    made = {"id": VAULT_TOKEN, "policies": ["canary"]}
+    vault_api.server.json("POST", "/v1/auth/token/create", made)
+    key_rules = f'key_prefix "{sync_path}" {{ policy = "write" }}'
+    consul_acl.json("PUT", "/v1/acl/policy", {"Name": sync_path.strip("/"), "Rules": key_rules})
+    token = {"SecretID": CONSUL_TOKEN, "Policies": [{"Name": sync_path.strip("/")}]}
+    accessor = consul_acl.json("PUT", "/v1/acl/token", token)["AccessorID"]
+
+    workshop = Workshop(vault_api, consul, [mount], sync_path, tmp_path)
+    vault = workshop.config["origin"]["vault"]
+    vault |= {"requiredCapabilities": LEAST, "approle": {"role_id": ROLE_ID}}
+    vault["approle"]["secret_id"] = SECRET_ID
+    vault["token"] = VAULT_TOKEN
+    workshop.config["origin"]["consul"]["token"] = CONSUL_TOKEN
+    yield workshop
+    vault_api.revoke(VAULT_TOKEN)
+    consul.delete_tree(sync_path)
+    consul_acl.json("DELETE", f"/v1/acl/token/{accessor}")
+
+
+class Told:
+    """All that was told, by whom; in the end nothing of it may be a secret."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self._where: dict[str, str | bytes] = {}
+
+    def add(self, name: str, told: str | bytes) -> None:
+        assert name not in self._where
+        self._where[name] = told
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, **origin: Any) -> int:
+        name = f"{' '.join(arguments)} ({len(self._where)})"
+        told = vsync(self._shop.home, *arguments, *on(self._shop, **origin), env=env)
+        self.add(f"stdout of {name}", told.stdout)
+        self.add(f"stderr of {name}", told.stderr)
+        return told.returncode
+
+    def check(self) -> None:
+        """Also whatever tells of the journal, and every file that was left behind."""
+        journal = self._shop.journal
+        if journal.exists():
+            self.add("journal", journal.read_bytes())
+            for form in ([], ["--json"], ["--json", "lines"], ["--cycle", "1"]):
+                told = vsync(self._shop.home, "replay", str(journal), *form)
+                self.add(f"replay {' '.join(form)}", told.stdout + told.stderr)
+        for key, value in self._shop.raw().items():
+            self.add(f"Consul's {key}", value)
+        assert self._where
+        assert leaks(self._where) == []
+
+
+EVERY_WAY = (
+    ("check", "--log-level", "debug"),
+    ("plan",),
+    ("plan", "--json"),
+    ("--headless", "--once", "--log-level", "debug"),
+    ("--headless", "--once", "--log-level", "debug", "--log-type", "console"),
+)
+
+
+@pytest.mark.parametrize("given", ["environment", "ecosystem", "file", "configuration"])
+def test_nothing_is_told_when_all_goes_well(shop: Workshop, given: str) -> None:
+    origin = shop.config["origin"]
+    env = {}
+    if given != "configuration":
+        del origin["vault"]["token"], origin["consul"]["token"]
+        env = {"VSYNC_ORIGIN_CONSUL_TOKEN": CONSUL_TOKEN}
+    if given == "environment":
+        env |= {"VSYNC_ORIGIN_VAULT_TOKEN": VAULT_TOKEN}
+    elif given == "ecosystem":
+        del origin["vault"]["approle"]  # VAULT_TOKEN does not speak for it
+        env = {"VAULT_TOKEN": VAULT_TOKEN, "CONSUL_HTTP_TOKEN": CONSUL_TOKEN}
+    elif given == "file":
+        file = shop.home / "token"
+        file.write_text(VAULT_TOKEN)
+        origin["vault"]["tokenFile"] = str(file)
+    told = Told(shop)
+    for way in EVERY_WAY:
+        assert told.run(*way, env=env) == 0
+    told.check()
+    assert len(shop.saved()) == 2
+    shop.replayed()
+
+
+@pytest.mark.parametrize("token", [WRONG_TOKEN, VAULT_TOKEN], ids=["wrong", "dead"])
+def test_nothing_is_told_of_a_token_that_is_refused(shop: Workshop, token: str) -> None:
+    if token == VAULT_TOKEN:
+        shop.vault.revoke(VAULT_TOKEN)
+    told = Told(shop)
+    for way in EVERY_WAY:
+        assert told.run(*way, vault={"token": token}) == 1
+    told.check()
+
+
+def test_nothing_is_told_of_a_consul_token_that_is_refused(shop: Workshop) -> None:
+    told = Told(shop)
+    for way in EVERY_WAY:
+        assert told.run(*way, consul={"token": WRONG_TOKEN}) == 1
+    told.check()
+
+
+ECHOED = (
+    ("vault", "GET", r"/v1/auth/token/lookup-self", 400, 1),
+    ("vault", "GET", r"/v1/auth/token/lookup-self", 403, 1),
+    ("vault", "GET", r"/v1/sys/internal/ui/mounts/", 500, 1),
+    ("vault", "LIST", r"/v1/[^/]+/metadata/team/", 400, 3),
+    ("vault", "LIST", r"/v1/[^/]+/metadata/team/", 403, 3),
+    ("vault", "LIST", r"/v1/[^/]+/metadata/team/", 500, 3),
+    ("vault", "GET", r"/v1/[^/]+/metadata/team/b", 400, 3),
+    ("vault", "GET", r"/v1/[^/]+/metadata/team/b", 403, 3),
+    ("vault", "GET", r"/v1/[^/]+/metadata/team/b", 418, 3),
+    ("vault", "GET", r"/v1/[^/]+/metadata/team/b", 200, 3),
+    ("consul", "PUT", r"/v1/kv/.*vsyncChecks", 500, 1),
+    ("consul", "GET", r"/v1/kv/.*recurse", 500, 3),
+    ("consul", "GET", r"/v1/kv/.*recurse", 403, 1),
+    ("consul", "PUT", r"/v1/txn", 500, 3),
+    ("consul", "PUT", r"/v1/txn", 409, 3),
+    ("consul", "PUT", r"/v1/txn", 400, 3),
+)
+
+
+@pytest.mark.parametrize(("server", "method", "path", "status", "code"), ECHOED)
+def test_nothing_is_told_by_a_proxy_that_echoes_headers(
+    shop: Workshop, server: str, method: str, path: str, status: int, code: int
+) -> None:
+    upstream = shop.vault.address if server == "vault" else shop.consul.address
+    with Misbehave(upstream) as proxy:
+        rule = proxy.when(method=method, path=path).echo(status)
+        told = Told(shop)
+        where: Any = {server: {"address": proxy.address}}
+        run = told.run("--headless", "--once", "--log-level", "debug", timeout="5s", **where)
+        assert rule.hits
+    assert run == code
+    told.check()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_told_by_and_to_the_notify_program(shop: Workshop, fails: bool) -> None:
+    heard = shop.home / "heard"
+    program = shop.home / "tell"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys\n"
+        f"with open({str(heard)!r}, 'w') as file:\n"
+        "    file.write(sys.stdin.read() + repr(dict(os.environ)))\n"
+        f"print({ARGUMENT!r}); print(sys.argv, file=sys.stderr); sys.exit({int(fails)})\n"
+    )
+    program.chmod(0o700)
+    shop.config["notify"] = {"command": [str(program), ARGUMENT]}
+    shop.config["origin"]["vault"].pop("token")
+    told = Told(shop)
+    env = {
+        "VSYNC_ORIGIN_VAULT_TOKEN": WRONG_TOKEN,
+        "VAULT_TOKEN": VAULT_TOKEN,
+        "CONSUL_HTTP_TOKEN": CONSUL_TOKEN,
+    }
+    assert told.run("--headless", "--once", "--log-level", "debug", env=env) == 1
+    (notified,) = [each.event for each in shop.records() if isinstance(each.event, e.Notified)]
+    assert (notified.through, notified.ok) == ("tell", not fails)
+    told.add("what the program got", heard.read_text())
+    told.check()
+
+
+def test_nothing_is_told_when_the_notify_program_cannot_be_started(shop: Workshop) -> None:
+    shop.config["notify"] = {"command": f"/nowhere/tell --password '{ARGUMENT}'"}
+    told = Told(shop)
+    assert told.run("--headless", "--once", vault={"token": WRONG_TOKEN}) == 1
+    told.check()
+
+
+def test_nothing_is_seen_in_the_process_list(shop: Workshop) -> None:
+    file = shop.home / "token"
+    file.write_text(VAULT_TOKEN)
+    del shop.config["origin"]["vault"]["token"]
+    with subprocess.Popen(
+        [*COMMAND, "--headless", *on(shop, vault={"tokenFile": str(file)})],
+        env=environment(shop.home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with JournalReader(shop.journal) as reader:
+            records: list[Any] = []
+            while not any(isinstance(each.event, e.CycleFinished) for each in records):
+                assert process.poll() is None
+                records += reader.poll()
+        seen = {
+            f"/proc/{path.parent.name}/{path.name}": path.read_bytes()
+            for path in Path(f"/proc/{process.pid}").glob("task/*/comm")
+        }
+        for name in ("cmdline", "environ"):
+            seen[name] = Path(f"/proc/{process.pid}/{name}").read_bytes()
+        process.terminate()
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    told = Told(shop)
+    for place, words in {**seen, "stdout": out, "stderr": err}.items():
+        told.add(place, words)
+    told.check()
+
+
+MISTAKEN: tuple[dict[str, Any], ...] = (
+    {"token": VAULT_TOKEN},
+    {"origin": {"token": VAULT_TOKEN, "secret_id": SECRET_ID, "role_id": ROLE_ID}},
+    {"origin": {"vault": {"token": {"value": VAULT_TOKEN}}}},
+    {"origin": {"vault": {"token": [VAULT_TOKEN]}}},
+    {"origin": {"vault": {"token": f"Bearer {VAULT_TOKEN}"}}},
+    {"origin": {"vault": VAULT_TOKEN}},
+    {"origin": {"vault": {"secret_id": SECRET_ID, "tokn": VAULT_TOKEN}}},
+    {"origin": {"vault": {f"token:{VAULT_TOKEN}": None}}},
+    {"origin": {"vault": {"tokenFile": f"hvs.{VAULT_TOKEN}"}}},
+    {"origin": {"vault": {"approle": {"role_id": ROLE_ID, "secret_id": SECRET_ID}}}},
+    {"origin": {"vault": {"approle": {"role_id": [ROLE_ID], "secret_id": {"a": SECRET_ID}}}}},
+    {"origin": {"vault": {"address": f"http://vsync:{VAULT_TOKEN}@127.0.0.1:8200"}}},
+    {"origin": {"vault": {"address": f"http://127.0.0.1:8200?token={VAULT_TOKEN}"}}},
+    {"origin": {"consul": {"token": [CONSUL_TOKEN]}}},
+    {"origin": {"consul": {"address": f"http://vsync:{CONSUL_TOKEN}@127.0.0.1:8500"}}},
+    {"origin": {"consul": {"dc": CONSUL_TOKEN, "tick": "x"}}},
+    {"notify": {"command": ["tell", {"password": ARGUMENT}]}},
+    {"notify": {"command": f"tell '{ARGUMENT}"}},
+    {"notify": {"comand": ["tell", ARGUMENT]}},
+)
+
+
+@pytest.mark.parametrize("mistaken", MISTAKEN, ids=lambda each: json.dumps(each)[:60])
+@pytest.mark.parametrize("way", ["check", "--headless"])
+def test_nothing_is_told_of_secrets_in_wrong_places(
+    tmp_path: Path, mistaken: dict[str, Any], way: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(mistaken))
+    told = vsync(tmp_path, way, "--config", "config.json")
+    assert told.returncode == 2
+    assert "nothing was contacted" in told.stderr
+    assert leaks({"stdout": told.stdout, "stderr": told.stderr}) == []
+
+
+def test_no_flag_takes_a_secret(tmp_path: Path) -> None:
+    for flag in ("--token", "--vault-token", "--consul-token", "--secret-id"):
+        told = vsync(tmp_path, "--headless", flag, VAULT_TOKEN)
+        assert told.returncode == 2
+        assert "no flag takes a secret" in told.stderr
+        assert leaks({"stderr": told.stderr}) == []

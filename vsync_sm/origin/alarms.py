@@ -1,0 +1,54 @@
+"""When a human should be told though nothing is fatal yet: pure, from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vsync_sm.core.errors import Fault, FaultKind
+
+THREADS_PER_WORKER = 4
+"""So many abandoned threads a worker, over all dead cycles, and the run halts."""
+
+SAMPLE = 10
+
+
+def keeps_failing(row: int, after: int) -> Fault | None:
+    """The alarm of the `after`-th cycle in a row that was not complete, raised once."""
+    if row != after:
+        return None
+    return Fault(
+        FaultKind.KEEPS_FAILING,
+        f"{row} cycles in a row were not complete",
+        hint="Destinations keep what was last saved, which grows old. See the faults before.",
+        context={"cycles": str(row)},
+    )
+
+
+def carried_too_long(carried: Mapping[str, int], after: int) -> Fault | None:
+    """The alarm of paths carried forward for more than `after` cycles in a row, raised once each.
+
+    Args:
+        carried: by path, for how many cycles in a row it was carried.
+        after: so many are borne in silence.
+    """
+    late = sorted(path for path, cycles in carried.items() if cycles == after + 1)
+    if not late:
+        return None
+    return Fault(
+        FaultKind.CARRIED_TOO_LONG,
+        f"{len(late)} paths could not be read for more than {after} cycles in a row",
+        hint="Destinations keep what was last saved; look at why Vault refuses to read them.",
+        context={"paths": ", ".join(late[:SAMPLE])},
+    )
+
+
+def too_many_threads(threads: int, workers: int) -> Fault | None:
+    """The fatal fault of too many threads of dead cycles that have not come back."""
+    limit = THREADS_PER_WORKER * workers
+    if threads <= limit:
+        return None
+    return Fault(
+        FaultKind.TOO_MANY_THREADS,
+        f"{threads} threads of dead cycles have not come back (limit {limit})",
+        hint="A server swallows requests; the supervisor should start vsync anew.",
+    )

@@ -1,0 +1,97 @@
+"""What came in that bears on the run: tested, by flags and the clock, whenever the loop decides."""
+
+from __future__ import annotations
+
+import signal
+
+from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.machine import Reason
+from vsync_sm.core.safety import obstacle
+from vsync_sm.origin.clock import NS, Clock
+
+HALTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""The signals that ask for a clean halt; a second one ends the run at once."""
+
+TICK = "tick"
+
+
+class Demands:
+    """Filled by what the loop hears, never by the order in which it hears it.
+
+    Attributes:
+        stop: the number of the signal that asked for a halt, None so far.
+        fatal: the first fatal fault.
+        asked: what asks for the next cycle: `tick`, or `signal` for one at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.stop: int | None = None
+        self.fatal: Fault | None = None
+        self.asked = TICK
+        self._clock = clock
+        self._stop_heard = 0
+        self._fault = False
+        self._deadline: int | None = None
+        self._deadline_noticed = False
+
+    def hear_signal(self, number: int) -> bool:
+        """Take a signal in; whether it is a second one that asks for a halt."""
+        if number not in HALTING:
+            self.asked = "signal"
+        elif self.stop is not None:
+            return True
+        else:
+            self.stop, self._stop_heard = number, self._clock.mono()
+        return False
+
+    def hear_fault(self, fault: Fault) -> bool:
+        """Take a cycle's fault in; False when it only says that the deadline has passed."""
+        if fault.kind is FaultKind.DEADLINE:
+            self._deadline_noticed = True
+            return False
+        self._fault = True
+        return True
+
+    def begin_cycle(self, deadline: int) -> str:
+        """A cycle begins, with this deadline (the clock's ns); returns what asked for it."""
+        asked, self.asked = self.asked, TICK
+        self._deadline, self._deadline_noticed, self._fault = deadline, False, False
+        return asked
+
+    @property
+    def faulted(self) -> bool:
+        """Whether the running cycle has raised a fault, or the run a fatal one."""
+        return self._fault or self.fatal is not None
+
+    def obstacle(self) -> Reason | None:
+        """Why the running cycle must not go on to a save (safety rule 1)."""
+        late = self._deadline is not None and self._clock.mono() >= self._deadline
+        return obstacle(
+            fatal=self.fatal is not None,
+            stop=self.stop is not None,
+            operator=False,
+            deadline_passed=late or self._deadline_noticed,
+            fault=self._fault,
+        )
+
+    def stopped_for(self, seconds: float) -> bool:
+        """Whether a halt was asked for at least so long ago."""
+        return self.stop is not None and self._clock.mono() - self._stop_heard >= seconds * NS
+
+    def halt(self, *, over: bool) -> Reason | None:
+        """Why the run must halt as soon as no cycle runs; `over`: it has done what it was to do."""
+        if self.fatal is not None:
+            return Reason.fatal
+        if self.stop is not None:
+            return Reason.signal
+        return Reason.once if over else None
+
+    def end(self, outcome: str) -> tuple[int, str]:
+        """The run's exit code, and why; `outcome` is that of the one cycle, where there was one."""
+        if self.fatal is not None:
+            return 1, f"a fatal fault: {self.fatal.message}"
+        if self.stop is not None:
+            return 0, f"asked to stop by {signal.Signals(self.stop).name}"
+        if outcome in {"aborted", "refused"}:
+            return 3, f"the one cycle was {outcome}"
+        return 0, f"the one cycle ended {outcome}"
