@@ -424,7 +424,7 @@ def test_2_when_an_allowance_is_unknown(workshop: Workshop) -> None:
     assert told.returncode == 2
     message = logged(told.stderr)[-1]["message"]
     assert message.startswith("--allow 3f2a: the journal ")
-    assert message.endswith("knows of no such refusal → Nothing has been refused.")
+    assert message.endswith("knows of no such refusal → Nothing stands refused.")
 
 
 def test_3_when_the_cycle_was_aborted(workshop: Workshop, mount: str) -> None:

@@ -251,6 +251,25 @@ def test_late_results_are_counted_and_dropped(bench: Bench) -> None:
     assert bench.shop.saved() == bench.shop.alive()
 
 
+def test_facts_of_a_dead_cycle_are_not_those_of_the_next(workshop: Workshop) -> None:
+    """The loop itself looks whose they are, whoever delivered them."""
+    scene = Scene(workshop)
+    listed = e.FolderListed(mount="made/", folder="up/", paths=1, folders=1)
+
+    def deliver() -> None:
+        for late in (Facts((listed, listed), 1), EffectDone("made up", 1)):
+            assert scene.inbox.reserve(threading.Event())
+            scene.inbox.deliver(late)
+
+    scene.on(entered("listing", nth=2), deliver)
+    scene.on(came(e.CycleFinished, nth=2), scene.signal)
+    run = scene.run(tick="10ms")
+    assert run.code == 0
+    assert [late.count for late in run.all(e.LateResultDropped)] == [2, 1]
+    assert listed not in run.all(e.FolderListed)
+    workshop.replayed()
+
+
 def test_a_fault_of_a_dead_cycle_says_nothing_about_the_next(workshop: Workshop) -> None:
     scene = Scene(workshop)
     fatal = Fault(FaultKind.AUTHENTICATION, "made up")

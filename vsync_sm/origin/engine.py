@@ -68,6 +68,7 @@ class Engine:
 
     def __init__(self, orders: Orders, hands: Hands, memory: Memory, view: View) -> None:
         """`memory` and `view` have folded the journal so far."""
+        self.reindexed: Reindexed | None = None  # the last verdict, for a plan
         self._orders = orders
         self._hands = hands
         self._ledger = Ledger(hands.journal, memory, view, hands.sinks)
