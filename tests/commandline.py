@@ -55,6 +55,14 @@ def logged(stderr: str) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in stderr.splitlines()]
 
 
+def complaint(told: str) -> tuple[str, str]:
+    """The two lines of a complaint: what is wrong, what would do."""
+    wrong, hint = told.splitlines()
+    assert wrong.startswith("vsync-sm: ")
+    assert hint.startswith("  → ")
+    return wrong.removeprefix("vsync-sm: "), hint.removeprefix("  → ")
+
+
 class Terminal:
     """`vsync-sm` on a terminal of its own; `shown` is all that it wrote there."""
 

@@ -15,29 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from tests.commandline import COMMAND, environment, logged, on, vsync
-from tests.journal.example import numbered, one_saved_cycle
+from tests.commandline import complaint, environment, logged, on, vsync
 from tests.misbehave import Misbehave
 from tests.workshop import Workshop
 from vsync_sm import __version__, wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.journal.codec import encode
 
 EXAMPLES = (
     *("vsync-sm check", "vsync-sm plan", "vsync-sm --headless", "vsync-sm --headless --once"),
     *("vsync-sm --headless --allow", "vsync-sm replay", "vsync-sm demo"),
 )
-
-
-def sentence(told: str) -> tuple[str, str]:
-    """The two lines of a complaint: what is wrong, what would do."""
-    wrong, hint = told.splitlines()
-    assert wrong.startswith("vsync-sm: ")
-    assert hint.startswith("  → ")
-    return wrong.removeprefix("vsync-sm: "), hint.removeprefix("  → ")
 
 
 # --- help and misuse -------------------------------------------------------------------------
@@ -109,7 +98,7 @@ def test_misuse_exits_2_and_says_what_would_do(
 ) -> None:
     told = vsync(tmp_path, *arguments.split())
     assert (told.returncode, told.stdout) == (2, "")
-    said = sentence(told.stderr)
+    said = complaint(told.stderr)
     assert said[0].startswith(wrong)
     assert hint in said[1]
 
@@ -257,129 +246,6 @@ def test_a_journal_that_is_none_ends_the_run(
     assert "→" in told.stderr
     assert "Traceback" not in told.stderr
     assert (workshop.home / "torn.jsonl").read_text() == "garbage\n{}\n"
-
-
-# --- replay ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    """A journal of one cycle."""
-    return written(tmp_path, numbered(one_saved_cycle()))
-
-
-@pytest.fixture
-def long_journal(tmp_path: Path) -> Path:
-    """A journal of many short runs, whose story no pipe can hold."""
-    started, *_, finished = one_saved_cycle()
-    asked = e.SignalReceived(signal="SIGTERM", number=15)
-    halted = e.Transitioned(trigger="halt", source="checking", dest="halted", reason="signal")
-    records = numbered([started, (asked, None), (halted, None), finished] * 2_000)
-    return written(
-        tmp_path, [replace(each, run=f"run-{seq // 4}") for seq, each in enumerate(records)]
-    )
-
-
-def written(directory: Path, records: list[e.Record]) -> Path:
-    file = directory / "journal.jsonl"
-    file.write_bytes(b"".join(map(encode, records)))
-    return file
-
-
-def test_replay_tells_and_agrees(tmp_path: Path, journal: Path) -> None:
-    told = vsync(tmp_path, "replay", journal)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.startswith("Run run-1: vsync ")
-    assert told.stdout.endswith("Nothing contradicts: machine, order and sums agree.\n")
-
-
-def test_replay_of_a_missing_one(tmp_path: Path) -> None:
-    told = vsync(tmp_path, "replay", "nosuch.jsonl")
-    assert (told.returncode, told.stdout) == (2, "")
-    assert sentence(told.stderr)[0] == "there is no journal nosuch.jsonl"
-
-
-@pytest.mark.parametrize("file", [".", "/dev/null"])
-def test_replay_of_what_is_no_file(tmp_path: Path, file: str) -> None:
-    told = vsync(tmp_path, "replay", file, "--json")
-    assert (told.returncode, told.stdout) == (2, "")
-    assert sentence(told.stderr)[0] == f"cannot read {file}: not a file"
-
-
-def test_replay_of_an_empty_one(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    told = vsync(tmp_path, "replay", "empty")
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout == "The journal is empty: nothing has happened yet.\n"
-
-
-@pytest.mark.parametrize("form", [[], ["--json"], ["--json", "lines"]])
-def test_replay_names_the_line_that_is_damaged(
-    tmp_path: Path, journal: Path, form: list[str]
-) -> None:
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([*lines[:3], b"\xff garbage\n", *lines[3:]]))
-    told = vsync(tmp_path, "replay", journal, *form)
-    assert (told.returncode, told.stderr) == (1, "")
-    assert ("X line 4, byte " if not form else '"kind":"damage","line":4,') in told.stdout
-
-
-def test_replay_names_the_line_that_is_missing(tmp_path: Path, journal: Path) -> None:
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([*lines[:5], *lines[6:]]))
-    told = vsync(tmp_path, "replay", journal)
-    assert (told.returncode, told.stderr) == (1, "")
-    assert "X line 6, byte " in told.stdout
-
-
-def test_replay_of_a_cycle_that_is_not_there(tmp_path: Path, journal: Path) -> None:
-    told = vsync(tmp_path, "replay", journal, "--cycle", "7")
-    assert told.returncode == 1
-    assert told.stderr == f"vsync-sm: {journal} has no cycle 7\n"
-    assert vsync(tmp_path, "replay", journal, "--cycle", "1").returncode == 0
-
-
-def telling(file: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*COMMAND, "replay", str(file)],
-        env=environment(file.parent),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def test_replay_piped_into_head(long_journal: Path) -> None:
-    with telling(long_journal) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"Run run-0: ")
-        process.stdout.close()
-        assert process.communicate()[1] == b""
-    assert process.returncode == 0
-
-
-def test_replay_piped_into_what_reads_nothing(journal: Path) -> None:
-    # So short a story is still in the buffer when Python ends and flushes it.
-    with telling(journal) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.communicate()[1] == b""
-    assert process.returncode == 0
-
-
-def test_what_cannot_be_written_is_said(tmp_path: Path, journal: Path) -> None:
-    with Path("/dev/full").open("w") as full:
-        told = vsync(tmp_path, "replay", journal, stdout=full)
-    assert told.returncode == 1
-    assert told.stderr == "vsync-sm: the output cannot be written: No space left on device\n"
-
-
-def test_ctrl_c_ends_a_long_replay_without_a_traceback(long_journal: Path) -> None:
-    with telling(long_journal) as process:
-        assert process.stdout is not None
-        assert process.stdout.read(1) == b"R"
-        process.send_signal(signal.SIGINT)
-        assert process.communicate()[1] == b""
-    assert process.returncode == 128 + signal.SIGINT
 
 
 # --- exit codes ------------------------------------------------------------------------------

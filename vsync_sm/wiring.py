@@ -219,7 +219,7 @@ def _token(settings: Settings) -> str:
         raise Fault(
             FaultKind.AUTHENTICATION,
             "the token file cannot be read",
-            hint=str(error),
+            hint=f"{error.mistakes[0].wrong}: {error.mistakes[0].hint}",
             context={"file": str(settings.origin.vault.token_file or _NOTHING)},
         ) from None
 

@@ -281,6 +281,12 @@ def test_too_many_abandoned_threads_halt_it(bench: Bench, monkeypatch: pytest.Mo
             if record.cycle == cycle and isinstance(record.event, e.WorkerStopped)
         ]
         assert sorted(end.abandoned for end in ends) == [False, True]
+        abandoned = [
+            record.event.path
+            for record in run.records
+            if record.cycle == cycle and isinstance(record.event, e.PathAbandoned)
+        ]
+        assert sorted(abandoned) == [bench.path("a"), bench.path("b")]
     assert run.all(e.Transitioned)[-1].reason == "fatal"
     assert bench.raw() == before
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from vsync_sm.core import events
+from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.events import Record
 from vsync_sm.core.insight import moment
 from vsync_sm.core.safety import ALLOWANCE_S, allowance_id, items
@@ -63,6 +64,7 @@ class Memory:
         allowance: the yes that is in force, if any (the caller minds its expiry).
         open_save: a save that crashed or ended uncertain.
         carried: by path, for how many cycles in a row its insight was carried forward.
+        told_failing: a human was told that cycles keep failing, and none was complete since.
         crashed: the last run, when it has no `run_finished`: (run, state, running cycle or None).
     """
 
@@ -73,6 +75,7 @@ class Memory:
         self.allowance: Allowance | None = None
         self.open_save: OpenSave | None = None
         self.carried: dict[str, int] = {}
+        self.told_failing = False
         self.crashed: tuple[str, str, int | None] | None = None
         self._known: set[str] = set()
         self._refused: dict[str, frozenset[str]] = {}
@@ -199,8 +202,13 @@ class Memory:
     def _cycle_finished(self, _: Record, event: events.CycleFinished) -> None:
         if event.outcome in {"saved", "unchanged"}:
             self.accessors.update(self._cycle.accessors)
+            self.told_failing = False
         if self.crashed is not None:
             self.crashed = (self.crashed[0], self.crashed[1], None)
+
+    def _fault_raised(self, _: Record, event: events.FaultRaised) -> None:
+        if event.kind == FaultKind.KEEPS_FAILING.word:
+            self.told_failing = True
 
     # --- shared ---
 
@@ -245,6 +253,7 @@ class Memory:
         events.AllowanceGranted: _granted,
         events.AllowanceSpent: _spent,
         events.CycleFinished: _cycle_finished,
+        events.FaultRaised: _fault_raised,
     }
 
 

@@ -66,8 +66,7 @@ def _run_started(event: e.RunStarted) -> str:
 
 @_says(e.CheckPassed)
 def _check_passed(event: e.CheckPassed) -> str:
-    note = f" ({event.note})" if event.note else ""
-    return f"checked {event.check}{_and(event.detail)}{note}"
+    return f"checked {event.check}{_and(event.detail)}"
 
 
 @_says(e.CheckFailed)
@@ -253,7 +252,7 @@ def _save_reconciled(event: e.SaveReconciled) -> str:
 
 @_says(e.AllowanceGranted)
 def _allowance_granted(event: e.AllowanceGranted) -> str:
-    return f"{event.by} allowed {event.allowance} through {event.through}"
+    return f"{event.by} allowed {event.allowance} through the {event.through}"
 
 
 @_says(e.AllowanceSpent)
@@ -275,7 +274,7 @@ def _signal_received(event: e.SignalReceived) -> str:
 
 @_says(e.CommandReceived)
 def _command_received(event: e.CommandReceived) -> str:
-    return f"{event.by} asked for {event.command} through {event.through}"
+    return f'{event.by} asked for "{event.command}" through the {event.through}'
 
 
 @_says(e.Notified)

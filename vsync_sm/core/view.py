@@ -324,7 +324,14 @@ def _save_started(view: View, record: e.Record, event: e.SaveStarted) -> View:
 @_folds(e.SaveCommitted)
 def _save_committed(view: View, record: e.Record, event: e.SaveCommitted) -> View:
     saved = LastSave(record.ts, record.run, record.cycle or 0, event.index)
-    return replace(view, last_save=saved, open_save=None, refusal=None)
+    return replace(_spent_by_save(view), last_save=saved, open_save=None, refusal=None)
+
+
+def _spent_by_save(view: View) -> View:
+    # As the memory does: a crash may come before `allowance_spent`.
+    used = view.open_save.event.allowance if view.open_save else ""
+    spent = view.allowance is not None and view.allowance.event.allowance == used
+    return replace(view, allowance=None) if spent else view
 
 
 @_folds(e.SaveSkipped)
@@ -352,11 +359,10 @@ def _save_uncertain(view: View, _: e.Record, __: e.SaveUncertain) -> View:
 @_folds(e.SaveReconciled)
 def _save_reconciled(view: View, record: e.Record, event: e.SaveReconciled) -> View:
     was = view.open_save
-    view = replace(view, open_save=None)
     if was is None or event.outcome != "committed":
-        return view
+        return replace(view, open_save=None)
     saved = LastSave(record.ts, event.saved_run, event.saved_cycle, was.event.index)
-    return replace(view, last_save=saved, refusal=None)
+    return replace(_spent_by_save(view), last_save=saved, open_save=None, refusal=None)
 
 
 @_folds(e.AllowanceGranted)

@@ -44,6 +44,7 @@ class _Open(msgspec.Struct, frozen=True):
 
     run: str
     cycle: int
+    index_key: str
     uncertain: bool = False
 
 
@@ -163,7 +164,7 @@ class Audit:
             self._crashed = self._run
             cycle = self._run.cycle
             if cycle is not None and cycle.save is not None:
-                self._open_save = _Open(self._run.id, cycle.number)
+                self._open_save = _Open(self._run.id, cycle.number, cycle.index_key)
         else:
             self._crashed = None
         self._runs.add(record.run)
@@ -207,7 +208,7 @@ class Audit:
             yield f"the run ends with exit code {event.exit_code}, where {codes} was due"
         run.finished = True
         if run.cycle is not None and run.cycle.save is not None:
-            self._open_save = _Open(run.id, run.cycle.number)
+            self._open_save = _Open(run.id, run.cycle.number, run.cycle.index_key)
 
     def _transitioned(self, run: _Run, event: e.Transitioned, _: e.Record) -> Iterator[str]:
         if self._crashed is not None:
@@ -278,14 +279,15 @@ class Audit:
     def _save_started(self, run: _Run, event: e.SaveStarted, _: e.Record) -> Iterator[str]:
         yield from self._forbidden(run, "a save begins")
         save = self._open_save
-        if save is not None:
+        if save is not None and save.index_key == event.index_key:
             yield f"a save begins before that of cycle {save.cycle} is settled"
         self._open_save = None
         if event.allowance and event.allowance not in self._granted:
             yield f"the save names the allowance {event.allowance}, which nobody has granted"
 
     def _save_uncertain(self, run: _Run, _: e.SaveUncertain, record: e.Record) -> Iterator[str]:
-        self._open_save = _Open(run.id, record.cycle or 0, uncertain=True)
+        key = run.cycle.index_key if run.cycle is not None else ""
+        self._open_save = _Open(run.id, record.cycle or 0, key, uncertain=True)
         return iter(())
 
     def _save_reconciled(self, _: _Run, event: e.SaveReconciled, __: e.Record) -> Iterator[str]:

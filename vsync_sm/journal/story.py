@@ -21,7 +21,7 @@ PER_TYPE = 10
 """So many events of one type a cycle are told one by one; the others are counted."""
 
 _IN_BRIEF = (
-    *(e.FaultRaised, e.PathFailed, e.InsightCarriedForward, e.InsightRegressed),
+    *(e.FaultRaised, e.PathFailed, e.PathAbandoned, e.InsightCarriedForward, e.InsightRegressed),
     *(e.SaveCommitted, e.SaveRefused, e.SaveFailed, e.SaveUncertain, e.SaveReconciled),
     *(e.AllowanceGranted, e.AllowanceSpent, e.SignalReceived, e.CommandReceived, e.Notified),
     *(e.TriggerIgnored, e.LateResultDropped, e.Unknown),
@@ -252,7 +252,7 @@ class Story:
 
 _UNTOLD = frozenset(
     (
-        *(e.InsightGenerated, e.InsightSkipped, e.PathAbandoned, e.InsightVanished),
+        *(e.InsightGenerated, e.InsightSkipped, e.InsightVanished),
         *(e.FolderListed, e.MountChecked, e.WorkerStarted, e.WorkersObserved, e.BucketReindexed),
     )
 )

@@ -61,6 +61,7 @@ class CycleSums:
     def __init__(self, number: int, mono: int, event: e.CycleStarted) -> None:
         self.number = number
         self.save: e.SaveStarted | None = None
+        self.index_key = ""
         self.save_end = ""
         self.reason = ""
         self.faults = False
@@ -185,7 +186,7 @@ class CycleSums:
         leaving, vanished = sum(event.vanished.values()), self._counts["vanished"]
         if leaving > vanished or (not event.allowance and leaving < vanished):
             yield f"{leaving} vanish unasked by this save, but {vanished} are told"
-        self.save = event
+        self.save, self.index_key = event, event.index_key
 
     def _save_ended(self, how: str) -> Iterator[str]:
         if self.save_end:

@@ -104,7 +104,10 @@ class Log:
         event = record.event
         if isinstance(event, e.SaveRefused):
             return refusal(event, allow_command=self._allow_command(event.allowance))
-        return sentence(record)
+        words = sentence(record)
+        if isinstance(event, e.CheckPassed) and event.note:
+            words = f"{words}. {printable(event.note)}"
+        return words
 
 
 def progress(view: View) -> str:

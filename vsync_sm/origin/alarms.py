@@ -12,9 +12,9 @@ THREADS_PER_WORKER = 4
 SAMPLE = 10
 
 
-def keeps_failing(row: int, after: int) -> Fault | None:
-    """The alarm of the `after`-th cycle in a row that was not complete, raised once."""
-    if row != after:
+def keeps_failing(row: int, after: int, *, told: bool) -> Fault | None:
+    """The alarm of `after` cycles in a row that were not complete; `told`: it was raised before."""
+    if row < after or told:
         return None
     return Fault(
         FaultKind.KEEPS_FAILING,
@@ -25,13 +25,15 @@ def keeps_failing(row: int, after: int) -> Fault | None:
 
 
 def carried_too_long(carried: Mapping[str, int], after: int) -> Fault | None:
-    """The alarm of paths carried forward for more than `after` cycles in a row, raised once each.
+    """The alarm of paths carried forward for more than `after` cycles in a row, and again later.
 
     Args:
         carried: by path, for how many cycles in a row it was carried.
         after: so many are borne in silence.
     """
-    late = sorted(path for path, cycles in carried.items() if cycles == after + 1)
+    late = sorted(
+        path for path, cycles in carried.items() if cycles > after and (cycles - 1) % after == 0
+    )
     if not late:
         return None
     return Fault(

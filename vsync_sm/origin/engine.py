@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -45,7 +46,7 @@ from vsync_sm.origin.ledger import Ledger
 from vsync_sm.origin.listing import Listed
 from vsync_sm.origin.orders import Hands, Mode, Orders
 from vsync_sm.origin.saving import Recalled, Reindexed, Saved
-from vsync_sm.origin.scope import Scope
+from vsync_sm.origin.scope import Scope, broken_invariant
 from vsync_sm.origin.working import Worked
 
 SAVE_GRACE_S = 3.0
@@ -93,15 +94,27 @@ class Engine:
         return self._ledger.view
 
     def run(self) -> int:
-        """Run to the end and return the exit code. Raises Fault(JOURNAL) when it cannot write."""
+        """Run to the end and return the exit code.
+
+        Raises:
+            Fault: it could not: the journal takes no more lines (JOURNAL), or vsync itself is at
+                fault (INVARIANT). A human was informed.
+        """
         try:
             self._begin()
             while self._exit is None:
                 self._turn()
             return self._exit
         except Fault as fault:
-            self._inform_unwritten(fault)
+            self._break_off(fault)
             raise
+        except Exception as error:
+            broken = broken_invariant(error)
+            with suppress(Exception):  # the journal may be what is broken
+                self._raise(broken)
+                self._hands.journal.sync()
+            self._break_off(broken)
+            raise broken from error
         finally:
             self._close()
 
@@ -117,10 +130,11 @@ class Engine:
             idle=self._machine.state is State.waiting,
         )
 
-    def _inform_unwritten(self, fault: Fault) -> None:
-        # The journal takes no more lines. What is left is to end the effects and to tell a human.
+    def _break_off(self, fault: Fault) -> None:
+        # Nothing more can be written. What is left is to end the effects and to tell a human.
         self._close()
-        self._inform(fault)
+        if self._demands.fatal is None:
+            self._inform(fault)
         while self._informing and self._demands.stop is None:
             for message in self._hands.inbox.take(BREATH_S):
                 if isinstance(message, Informed):
@@ -211,6 +225,8 @@ class Engine:
         if cycle != self._ledger.cycle or over:
             self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=1))
         elif self._demands.hear_fault(fault):
+            if cycle is None:  # the checks: their facts come before their fault
+                self._hear_what_was_delivered()
             self._raise(fault)
 
     def _hear_signal(self, number: int) -> None:
@@ -228,6 +244,7 @@ class Engine:
         ledger.tell(orders.started, *self._hands.journal.repairs)
         if crash is not None:
             ledger.tell(crash)
+            self._warn_of_failures()
         if orders.allow:
             through = "command line"
             ledger.tell(
@@ -399,11 +416,12 @@ class Engine:
     def _start_saving(self, reindexed: Reindexed) -> None:
         allowance = self._ledger.memory.allowance
         self._pull(Trigger.reindexed)
+        started = save_started(reindexed, allowance.id if allowance else "")
         reason = self._demands.obstacle()
         if reason is not None:
             self._abort(reason)
             return
-        self._ledger.tell_synced(save_started(reindexed, allowance.id if allowance else ""))
+        self._ledger.tell_synced(started)
         if self._cycle is not None:
             self._cycle.start_saving(reindexed.plan)
 
@@ -429,13 +447,16 @@ class Engine:
             return
         # Nothing of this cycle is delivered after this; what was delivered before still counts.
         ends = cycle.close()
+        self._hear_what_was_delivered()
+        self._aborted = self._hands.clock.mono()
+        self._pull(Trigger.abort, reason)
+        self._ledger.tell(*ends)
+
+    def _hear_what_was_delivered(self) -> None:
         for message in self._hands.inbox.take_results(limit=1_000_000):
             if isinstance(message, Facts):
                 self._hear_facts(message.events, message.cycle)
         self._done = None
-        self._aborted = self._hands.clock.mono()
-        self._pull(Trigger.abort, reason)
-        self._ledger.tell(*ends)
 
     # --- ends ---
 
@@ -450,7 +471,11 @@ class Engine:
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
         threads = sum(dead.alive() for dead in self._dead)
         self._alarm(too_many_threads(threads, self._orders.order.workers))
-        self._alarm(keeps_failing(self.view.failed_in_row, self._orders.notify_after))
+        self._warn_of_failures()
+
+    def _warn_of_failures(self) -> None:
+        row, told = self.view.failed_in_row, self._ledger.memory.told_failing
+        self._alarm(keeps_failing(row, self._orders.notify_after, told=told))
 
     def _finish(self, exit_code: int, why: str) -> None:
         self._ledger.cycle = None

@@ -219,8 +219,7 @@ class Saver:
     def save(self) -> Saved:
         """Write everything, the index last; settle by reading back what is not certain."""
         for step in self._plan.steps():
-            if self._scope.cancelled.is_set():
-                return self._settle(_stopped())
+            self._scope.check()
             try:
                 accepted = self._apply(step)
             except Fault as fault:
@@ -267,6 +266,7 @@ class Saver:
                 return None
             fence = Check(index.key, index.modify_index)
             for at in range(0, len(stale), TRANSACTIONS_DELETED):
+                self._scope.check()
                 chunk = stale[at : at + TRANSACTIONS_DELETED]
                 deletes = (Delete(pair.key, pair.modify_index) for pair in chunk)
                 self._consul.transact((fence, *deletes), limit)
@@ -296,7 +296,3 @@ def _conflict() -> Fault:
         "same sync path: run one only.",
         context={"server": "Consul"},
     )
-
-
-def _stopped() -> Fault:
-    return Fault(FaultKind.DEADLINE, "the save was stopped between two transactions")

@@ -186,7 +186,9 @@ class Crew:
             self._closed = True
             ends: list[Event] = []
             for worker in self._workers:
-                ends += (PathAbandoned(worker=worker.number, path=path) for path, _ in worker.open)
+                ends += (
+                    PathAbandoned(worker=worker.number, path=path) for path, _ in worker.open.copy()
+                )
             return tuple(ends)
 
     def stopped(self) -> tuple[WorkerStopped, ...]:

@@ -57,7 +57,7 @@ class VersionData(msgspec.Struct):
 
 
 class SecretData(msgspec.Struct):
-    current_version: Annotated[int, msgspec.Meta(ge=0)]
+    current_version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     updated_time: str
     versions: dict[str, VersionData]
 
