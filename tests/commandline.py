@@ -21,7 +21,7 @@ OF_OTHERS = ("VSYNC_", "VAULT_", "CONSUL_")
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A user's environment: a home of its own, the scripts on PATH, nothing that configures."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)}
-    for name in ("STATE_DIRECTORY", "NO_COLOR", "XDG_STATE_HOME"):
+    for name in ("STATE_DIRECTORY", "NO_COLOR", "XDG_STATE_HOME", "PYTHONUNBUFFERED"):
         kept.pop(name, None)
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
     return {**kept, "HOME": str(home), "PATH": path, "TERM": "xterm", **more}

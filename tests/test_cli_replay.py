@@ -119,9 +119,11 @@ def test_replay_piped_into_what_reads_nothing(journal: Path) -> None:
     assert process.returncode == 0
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path, journal: Path) -> None:
+@pytest.mark.parametrize("what", ["story", "--help", "--version"])
+def test_what_cannot_be_written_is_said(tmp_path: Path, journal: Path, what: str) -> None:
+    how = ["replay", str(journal)] if what == "story" else [what]
     with Path("/dev/full").open("w") as full:
-        told = vsync(tmp_path, "replay", journal, stdout=full)
+        told = vsync(tmp_path, *how, stdout=full)
     assert told.returncode == 1
     assert told.stderr == "vsync-sm: the output cannot be written: No space left on device\n"
 

@@ -45,7 +45,7 @@ def _main(arguments: list[str]) -> int:
     if options.command == "replay":
         return _replay(options)
     from vsync_sm.config import ConfigError
-    from vsync_sm.core.errors import Fault
+    from vsync_sm.core.errors import Fault, StoppedEarly
 
     try:
         if options.command == "demo":
@@ -55,6 +55,8 @@ def _main(arguments: list[str]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return USAGE
+    except StoppedEarly:
+        return {"check": FATAL, "plan": NOT_SAVED}.get(options.command, OK)
     except Fault as fault:
         complain(fault.message, fault.hint)
         return _code(fault)
@@ -111,7 +113,6 @@ def _check(_: argparse.Namespace, settings: Settings, early: list[int]) -> int:
 def _plan(options: argparse.Namespace, settings: Settings, early: list[int]) -> int:
     from vsync_sm.operate.report import PlanReport
     from vsync_sm.origin.orders import Mode
-    from vsync_sm.wiring import recall
 
     _say_unused(settings)
     report = PlanReport()
@@ -124,7 +125,7 @@ def _plan(options: argparse.Namespace, settings: Settings, early: list[int]) -> 
         _write([document.decode(), "\n"])
     else:
         # Only what the journal knows can be allowed, and a plan writes nothing there.
-        known = recall(_journal(settings)).memory.refused(report.allowance) is not None
+        known = report.allowance in engine.allowable
         command = _allow_command(options, settings)(report.allowance) if known else ""
         _write(f"{line}\n" for line in report.lines(command))
     return code if code or report.verdict() in {"save", "unchanged"} else NOT_SAVED
@@ -149,6 +150,8 @@ def _headless(options: argparse.Namespace, settings: Settings, early: list[int])
     except Fault as fault:
         log.say("error", f"{fault.message} → {fault.hint}" if fault.hint else fault.message)
         return _code(fault)
+    finally:
+        log.close()
 
 
 def _say_unused(settings: Settings) -> None:
@@ -176,9 +179,11 @@ def _run(
     from vsync_sm.origin.inbox import Inbox
 
     inbox = Inbox()
-    wiring.listen(inbox, early)
+    stop_asked = wiring.listen(inbox, early)
     place = journal or _journal(settings)
-    engine, writer = wiring.engine(settings, mode, place, inbox, allow=allow, sinks=sinks)
+    engine, writer = wiring.engine(
+        settings, mode, place, inbox, allow=allow, sinks=sinks, stop_asked=stop_asked
+    )
     try:
         return engine.run(), engine
     finally:
@@ -260,7 +265,10 @@ def _demo(options: argparse.Namespace) -> int:
                 f"(in a real run) vsync-sm --headless --allow {allowance}"
             ),
         )
-        return _run(settings, Mode.daemon, [], [log], journal=journal)[0]
+        try:
+            return _run(settings, Mode.daemon, [], [log], journal=journal)[0]
+        finally:
+            log.close()
 
     return demo.run(run_origin, tick=options.seconds, secrets=options.secrets, out=sys.stdout)
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,8 @@ import platformdirs
 
 from vsync_sm import __version__
 from vsync_sm.config import ConfigError, Settings, read_token
-from vsync_sm.core.errors import Fault, FaultKind, JournalError
-from vsync_sm.core.events import RunStarted
+from vsync_sm.core.errors import Fault, FaultKind, JournalError, StoppedEarly
+from vsync_sm.core.events import RunStarted, Unknown
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.view import View, apply
@@ -27,6 +27,7 @@ from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
 from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.demands import HALTING
 from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame
 from vsync_sm.origin.ledger import Sink
@@ -34,10 +35,13 @@ from vsync_sm.origin.orders import Hands, Mode, Orders
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
 
+STOP_ASKED_EVERY = 4_096
+"""While the journal is read, a stop is looked for every so many lines."""
+
 _NOTHING = Path(os.devnull)
 
 
-class Recalled(msgspec.Struct, frozen=True):
+class Past(msgspec.Struct, frozen=True):
     """What the journal tells a new run."""
 
     memory: Memory
@@ -62,14 +66,23 @@ def default_journal(environment: Mapping[str, str]) -> Path:
     return directory / "journal.jsonl"
 
 
-def recall(journal: Path) -> Recalled:
-    """Fold the journal so far; a missing one is an empty one. Raises Fault(JOURNAL)."""
+def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Past:
+    """Fold the journal so far; a missing one is an empty one.
+
+    Raises:
+        Fault: it cannot be read, is damaged, or was written by a newer vsync (JOURNAL).
+        StoppedEarly: `stop_asked` said so meanwhile; a long journal takes its time.
+    """
     memory, view = Memory(), View()
     if journal.exists():
         try:
             for record in read_journal(journal):
+                if isinstance(record.event, Unknown):
+                    raise _newer(journal, record.event)
                 memory.note(record)
                 view = apply(view, record)
+                if record.seq % STOP_ASKED_EVERY == 0 and stop_asked():
+                    raise StoppedEarly
         except JournalError as error:
             if not error.line:
                 raise Fault(
@@ -82,7 +95,19 @@ def recall(journal: Path) -> Recalled:
                 "safety rules know nothing of earlier saves.",
                 context={"journal": str(journal)},
             ) from None
-    return Recalled(memory, view)
+    return Past(memory, view)
+
+
+def _newer(journal: Path, event: Unknown) -> Fault:
+    # What it says may be what the safety rules must know: skipping it would be forgetting it.
+    return Fault(
+        FaultKind.JOURNAL,
+        f"the journal {journal} was written by a newer vsync: {event.type} (version "
+        f"{event.version}) is not known here",
+        hint="Run that version again, or name another place with --journal; then the safety rules "
+        "know nothing of earlier saves.",
+        context={"journal": str(journal)},
+    )
 
 
 def servers(settings: Settings) -> Servers:
@@ -136,36 +161,40 @@ def engine(
     clock: Clock | None = None,
     stamp: Stamp | None = None,
     environment: Mapping[str, str] | None = None,
+    stop_asked: Callable[[], bool] = lambda: False,
 ) -> tuple[Engine, Journal]:
     """An origin ready to run, and its journal, to be closed after.
 
     The journal is written by `daemon` and `once`; `plan` and `check` only read it.
 
     Raises:
-        Fault: the journal cannot be opened, or `allow` names no refusal that it knows
-            (CONFIGURATION).
+        Fault: the journal cannot be opened (a human was informed), or `allow` names no refusal
+            that it knows (CONFIGURATION).
+        StoppedEarly: a signal asked for a halt while the journal was read.
     """
     clock = clock or SystemClock()
     run = secrets.token_hex(4)
     writes = mode in {Mode.daemon, Mode.once}
-    writer: Journal = JournalWriter.open(journal) if writes else NullJournal()
+    started = RunStarted(
+        version=__version__,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        once=mode is not Mode.daemon,
+        config={**settings.public(), "unused": list(settings.unused)},
+    )
+    notifier = CommandNotifier(
+        settings.notify.command if writes else (),
+        inbox,
+        about={"host": started.host, "run": run, "version": __version__},
+        environment=os.environ if environment is None else environment,
+    )
+    writer: Journal = NullJournal()
     try:
-        recalled = recall(journal)
-        _refuse_unknown(allow, recalled.memory, journal)
-        writer.begin(run=run, last_seq=recalled.memory.last_seq, stamp=stamp or stamp_from(clock))
-        started = RunStarted(
-            version=__version__,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            once=mode is not Mode.daemon,
-            config={**settings.public(), "unused": list(settings.unused)},
-        )
-        notifier = CommandNotifier(
-            settings.notify.command if writes else (),
-            inbox,
-            about={"host": started.host, "run": run, "version": __version__},
-            environment=os.environ if environment is None else environment,
-        )
+        if writes:
+            writer = JournalWriter.open(journal)
+        past = recall(journal, stop_asked)
+        _refuse_unknown(allow, past.memory, journal)
+        writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
         capabilities = settings.origin.vault.required_capabilities
         orders = Orders(
             mode=mode,
@@ -187,18 +216,31 @@ def engine(
             inform=notifier.inform,
             sinks=sinks,
         )
-    except BaseException:
+    except BaseException as error:
         writer.close()
+        if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
+            notifier.inform_and_wait(error)
         raise
-    return Engine(orders, hands, recalled.memory, recalled.view), writer
+    return Engine(orders, hands, past.memory, past.view), writer
 
 
-def listen(inbox: Inbox, early: Sequence[int] = ()) -> None:
-    """Let the operating system's signals come into the inbox; `early` are those already heard."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, lambda got, _frame: inbox.post(SignalCame(got)))
-    for heard in early:
-        inbox.post(SignalCame(heard))
+def listen(inbox: Inbox, early: Sequence[int] = ()) -> Callable[[], bool]:
+    """Let the operating system's signals come into the inbox; `early` are those already heard.
+
+    Returns:
+        What tells whether one of them asked for a halt.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, _frame: object = None) -> None:
+        heard.append(number)
+        inbox.post(SignalCame(number))
+
+    for number in (*HALTING, signal.SIGUSR1):
+        signal.signal(number, hear)
+    for already in early:
+        hear(already)
+    return lambda: any(number in HALTING for number in heard)
 
 
 def _refuse_unknown(allow: str, memory: Memory, journal: Path) -> None:

@@ -99,6 +99,10 @@ class Fault(Exception):  # noqa: N818  the word of the design: people read "faul
         return f"Fault({self.kind.word}: {self.message})"
 
 
+class StoppedEarly(Exception):  # noqa: N818  nothing went wrong
+    """A signal asked for a halt before the run had begun: there is nothing to write down."""
+
+
 class JournalError(Exception):
     """The one way in which reading a journal fails: which line (from 1), which byte, and why."""
 

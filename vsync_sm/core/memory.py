@@ -93,6 +93,11 @@ class Memory:
         return self._refused.get(allowance)
 
     @property
+    def refusal_ids(self) -> frozenset[str]:
+        """The ids of the refusals that can be allowed."""
+        return frozenset(self._refused)
+
+    @property
     def last_refusal(self) -> str:
         """The id of the last refusal, "" where there is none."""
         return next(reversed(self._refused), "")

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Protocol
 
 import msgspec
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from vsync_sm.core import events as e
 from vsync_sm.core.present import count, printable, refusal, sentence, severity, time_of_day
 from vsync_sm.core.view import View
+from vsync_sm.operate.outlet import Outlet
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -24,14 +25,33 @@ _LEVELS = {
 }
 _COLOURS = {logging.WARNING: "33", logging.ERROR: "31"}
 _MARKS = {logging.DEBUG: " ", logging.INFO: "·", logging.WARNING: "!", logging.ERROR: "✖"}
+DRAIN_S = 0.5
+"""At the end the last lines have so many seconds to be written."""
+
 _CLEAR = "\r\x1b[K"
 _PROGRESS_NS = 100_000_000
+
+
+class Stream(Protocol):
+    """Where the log goes."""
+
+    def write(self, text: str, /) -> object:
+        """Take text."""
+        ...
+
+    def flush(self) -> None:
+        """Hand it on."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether it leads to a terminal."""
+        ...
 
 
 class Progress:
     """A sink that keeps one line on a terminal about the running cycle; elsewhere it is silent."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._draws = is_terminal(stream)
         self._shown = False
@@ -65,15 +85,18 @@ class Log:
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: Stream,
         *,
         level: str,
         json: bool,
         colour: bool = False,
         progress: Progress | None = None,
         allow_command: Callable[[str], str],
+        close: Callable[[], None] = lambda: None,
     ) -> None:
         """`allow_command` gives the exact command that allows a refusal's id."""
+        self.close = close
+        self._json = json  # where every field stands beside the sentence
         self._progress = progress
         self._allow_command = allow_command
         handler = logging.StreamHandler(stream)
@@ -105,6 +128,9 @@ class Log:
         if isinstance(event, e.SaveRefused):
             return refusal(event, allow_command=self._allow_command(event.allowance))
         words = sentence(record)
+        if isinstance(event, e.FaultRaised) and event.context and not self._json:
+            told = ", ".join(f"{name} {value}" for name, value in event.context.items())
+            words = f"{words} [{printable(told)}]"
         if isinstance(event, e.CheckPassed) and event.note:
             words = f"{words}. {printable(event.note)}"
         return words
@@ -123,7 +149,7 @@ def progress(view: View) -> str:
     return f"{head}: {ended} of {count(cycle.listed, 'path')}"
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: Stream) -> bool:
     """Whether a line on it can be drawn anew."""
     return stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
 
@@ -133,7 +159,7 @@ def log_to_stderr(*, level: str, kind: str, allow_command: Callable[[str], str])
 
     A console log on a terminal shows progress, and colours warnings unless NO_COLOR is set.
     """
-    stream = sys.stderr
+    stream = Outlet(sys.stderr.fileno())
     json = kind == "json" or (kind == "auto" and not stream.isatty())
     return Log(
         stream,
@@ -142,6 +168,7 @@ def log_to_stderr(*, level: str, kind: str, allow_command: Callable[[str], str])
         colour=is_terminal(stream) and not os.environ.get("NO_COLOR"),
         progress=None if json else Progress(stream),
         allow_command=allow_command,
+        close=lambda: stream.drain(DRAIN_S),
     )
 
 

@@ -43,7 +43,19 @@ class CommandNotifier:
         """Start the program and return at once. False when none is configured."""
         if not self._command:
             return False
-        message = orjson.dumps(
+        message = self._message(fault)
+        threading.Thread(
+            target=self._run, args=(fault.kind.word, message), name="notify", daemon=True
+        ).start()
+        return True
+
+    def inform_and_wait(self, fault: Fault) -> None:
+        """The same, where there is no inbox to hear how it went; at most `LIMIT_S` seconds."""
+        if self._command:
+            self._outcome(self._message(fault))
+
+    def _message(self, fault: Fault) -> bytes:
+        return orjson.dumps(
             {
                 **self._about,
                 "kind": fault.kind.word,
@@ -53,10 +65,6 @@ class CommandNotifier:
                 "context": dict(fault.context),
             }
         )
-        threading.Thread(
-            target=self._run, args=(fault.kind.word, message), name="notify", daemon=True
-        ).start()
-        return True
 
     def _run(self, kind: str, message: bytes) -> None:
         detail = self._outcome(message)
@@ -88,4 +96,6 @@ class CommandNotifier:
 
 
 def _is_secret(name: str) -> bool:
-    return any(word in name.upper() for word in ("TOKEN", "SECRET", "ROLE_ID", "ROLEID"))
+    # vsync's own logins are none of the program's business; its own are left to it.
+    ours = name.upper().startswith(("VSYNC_", "VAULT_", "CONSUL_"))
+    return ours and any(word in name.upper() for word in ("TOKEN", "SECRET", "ROLE", "AUTH"))

@@ -70,6 +70,7 @@ class Engine:
     def __init__(self, orders: Orders, hands: Hands, memory: Memory, view: View) -> None:
         """`memory` and `view` have folded the journal so far."""
         self.reindexed: Reindexed | None = None  # the last verdict, for a plan
+        self.allowable = memory.refusal_ids  # what could be allowed when the run began
         self._orders = orders
         self._hands = hands
         self._ledger = Ledger(hands.journal, memory, view, hands.sinks)
