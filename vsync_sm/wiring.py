@@ -26,7 +26,7 @@ from vsync_sm.operate.notify import CommandNotifier
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
-from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.demands import HALTING
 from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame
@@ -131,10 +131,10 @@ def servers(settings: Settings) -> Servers:
     return Servers(vault=vault, consul=consul, access=Access(vault, token, again))
 
 
-def order(settings: Settings) -> Order:
+def terms(settings: Settings) -> Terms:
     """What every cycle of the run has in common."""
     origin = settings.origin
-    return Order(
+    return Terms(
         mounts=origin.mounts,
         prefix=settings.prefix,
         num_buckets=settings.num_buckets,
@@ -198,7 +198,7 @@ def engine(
         capabilities = settings.origin.vault.required_capabilities
         orders = Orders(
             mode=mode,
-            order=order(settings),
+            terms=terms(settings),
             required=Required(data=capabilities.data, metadata=capabilities.metadata),
             tick_s=settings.origin.tick,
             probe="" if mode is Mode.plan else f"origin-{started.host}",

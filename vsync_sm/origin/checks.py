@@ -11,7 +11,7 @@ import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import CheckFailed, CheckPassed, Event
-from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.listing import refuse_other_mounts
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
@@ -36,12 +36,12 @@ class StartupChecks:
     """Run once, on a thread of their own; end with `EffectDone(Passed)`."""
 
     def __init__(
-        self, scope: Scope, servers: Servers, order: Order, required: Required, *, probe: str
+        self, scope: Scope, servers: Servers, terms: Terms, required: Required, *, probe: str
     ) -> None:
         """`probe` names this host's probe key; "" leaves Consul alone (for `plan`)."""
         self._scope = scope
         self._servers = servers
-        self._order = order
+        self._terms = terms
         self._required = required
         self._probe = probe
         self._noted = False
@@ -55,7 +55,7 @@ class StartupChecks:
             vault = self._check("Vault server", self._check_health)
             vault = vault or self._check("Vault token", self._check_token)
             faults += vault
-            for mount in self._order.mounts if not vault else ():
+            for mount in self._terms.mounts if not vault else ():
                 found = self._check(f"mount {mount}", partial(self._check_mount, mount))
                 faults += found or self._check(
                     f"capabilities on {mount}", partial(self._check_capabilities, mount)
@@ -85,7 +85,7 @@ class StartupChecks:
     def _check_consul(self) -> CheckPassed:
         consul, limit = self._servers.consul, self._scope.budget.consul
         # Beside the buckets, where a destination's own probes lie: every reader ignores it.
-        directory = f"{self._order.prefix}vsyncChecks/"
+        directory = f"{self._terms.prefix}vsyncChecks/"
         key = f"{directory}{self._probe}"
         try:
             for step in _probe_steps(consul, directory, key, self._scope):
@@ -176,7 +176,7 @@ class StartupChecks:
         if self._noted or not (data or more):
             return ""
         self._noted = True
-        policies = " ".join(map(policy, self._order.mounts))
+        policies = " ".join(map(policy, self._terms.mounts))
         return (
             "The token may do more than vsync needs, which is to read metadata only. "
             f"The least that works: {LEAST}, with the policy: {policies}"

@@ -23,7 +23,7 @@ from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
 
 
-class Order(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True):
     """What every cycle of a run has in common: plain values from the configuration.
 
     `prefix` is the sync path with `origin/`; times are seconds, `value_limit` is bytes.
@@ -54,17 +54,17 @@ class Cycle:
         self,
         number: int,
         *,
-        order: Order,
+        terms: Terms,
         servers: Servers,
         inbox: Inbox,
         clock: Clock,
         random: Random,
     ) -> None:
         self.number = number
-        self.deadline = clock.mono() + int(order.timeout_s * NS)
-        self._order = order
+        self.deadline = clock.mono() + int(terms.timeout_s * NS)
+        self._terms = terms
         self._servers = servers
-        budget = Budget(clock, deadline=self.deadline, request_timeout_s=order.request_timeout_s)
+        budget = Budget(clock, deadline=self.deadline, request_timeout_s=terms.request_timeout_s)
         self._scope = Scope(number, inbox, budget, clock, random)
         self._lister = Lister(self._scope, servers.vault, servers.access)
         self._crew: Crew | None = None
@@ -74,31 +74,31 @@ class Cycle:
 
     def start_listing(self, open_save: OpenSave | None) -> None:
         """Ends with `Listed`."""
-        order = self._order
+        terms = self._terms
         self._start(
             "listing",
             lambda: list_everything(
                 self._scope,
                 self._lister,
                 self._servers.consul,
-                prefix=order.prefix,
-                mounts=order.mounts,
+                prefix=terms.prefix,
+                mounts=terms.mounts,
                 open_save=open_save,
             ),
         )
 
     def start_working(self, listed: Listed, carried: Mapping[str, int]) -> None:
         """Ends with `Worked`. `carried`: by path, the cycles in a row it was carried so far."""
-        order, servers = self._order, self._servers
+        terms, servers = self._terms, self._servers
         crew = Crew(
             self._scope,
             servers.vault,
             servers.access,
             self._lister,
             listed,
-            workers=order.workers,
-            num_buckets=order.num_buckets,
-            limits=order.limits,
+            workers=terms.workers,
+            num_buckets=terms.num_buckets,
+            limits=terms.limits,
         )
         self._crew = crew
         self._threads += crew.threads
@@ -106,7 +106,7 @@ class Cycle:
 
     def start_reindexing(self, listed: Listed, worked: Worked, recalled: Recalled) -> None:
         """Ends with `Reindexed`."""
-        order = self._order
+        terms = self._terms
         self._start(
             "reindexing",
             lambda: reindex(
@@ -114,16 +114,16 @@ class Cycle:
                 listed,
                 worked,
                 recalled,
-                prefix=order.prefix,
-                mounts=order.mounts,
-                value_limit=order.value_limit,
-                limits=order.limits,
+                prefix=terms.prefix,
+                mounts=terms.mounts,
+                value_limit=terms.value_limit,
+                limits=terms.limits,
             ),
         )
 
     def start_saving(self, plan: SavePlan) -> None:
         """Ends with `Saved`. Only after `save_started` lies on the disk."""
-        saver = Saver(self._scope, self._servers.consul, plan, self._order.prefix)
+        saver = Saver(self._scope, self._servers.consul, plan, self._terms.prefix)
         self._start("saving", saver.save)
 
     # --- asked by the loop ---

@@ -33,6 +33,7 @@ from vsync_sm.origin.checks import Passed, Startup, StartupChecks
 from vsync_sm.origin.clock import NS
 from vsync_sm.origin.cycle import Cycle
 from vsync_sm.origin.demands import TICK, Demands
+from vsync_sm.origin.herald import Herald
 from vsync_sm.origin.inbox import (
     EffectDone,
     Facts,
@@ -77,6 +78,7 @@ class Engine:
         self._machine = Machine()
         self._began = self._next_tick = hands.clock.mono()
         self._demands = Demands(hands.clock)
+        self._herald = Herald(self._ledger, self._demands, hands.inform)
         self._startup = self._make_startup()
         self._cycle: Cycle | None = None
         self._dead: list[Cycle] = []
@@ -85,7 +87,6 @@ class Engine:
         self._outcome = ""
         self._aborted: int | None = None  # when
         self._observed = 0
-        self._informing = 0
         self._moved = False  # the last decision moved the machine: decide again at once
         self._exit: int | None = None
 
@@ -112,7 +113,7 @@ class Engine:
         except Exception as error:
             broken = broken_invariant(error)
             with suppress(Exception):  # the journal may be what is broken
-                self._raise(broken)
+                self._herald.fault(broken)
                 self._hands.journal.sync()
             self._break_off(broken)
             raise broken from error
@@ -134,12 +135,11 @@ class Engine:
     def _break_off(self, fault: Fault) -> None:
         # Nothing more can be written. What is left is to end the effects and to tell a human.
         self._close()
-        if self._demands.fatal is None:
-            self._inform(fault)
-        while self._informing and self._demands.stop is None:
+        self._herald.inform(fault)
+        while self._herald.informing and self._demands.stop is None:
             for message in self._hands.inbox.take(BREATH_S):
                 if isinstance(message, Informed):
-                    self._informing -= 1
+                    self._herald.informing -= 1
                 elif isinstance(message, SignalCame):
                     self._demands.hear_signal(message.number)
 
@@ -163,38 +163,6 @@ class Engine:
             )
         )
 
-    def _raise(self, fault: Fault) -> None:
-        self._ledger.tell(
-            e.FaultRaised(
-                kind=fault.kind.word,
-                fatal=fault.fatal,
-                message=fault.message,
-                hint=fault.hint,
-                context=dict(fault.context),
-            )
-        )
-        if fault.fatal and self._demands.fatal is None:
-            self._demands.fatal = fault
-            self._inform(fault)
-
-    def _alarm(self, fault: Fault | None) -> None:
-        if fault is None:
-            return
-        self._raise(fault)
-        if not fault.fatal:  # of a fatal one a human is informed anyway
-            self._inform(fault)
-
-    def _inform(self, fault: Fault) -> None:
-        if self._hands.inform(fault):
-            self._informing += 1
-
-    def _tell_and_spend(self, *events: e.Event) -> None:
-        # A yes is spent by the save that used it, also when only a later reading back told of it.
-        before = self._ledger.memory.allowance
-        self._ledger.tell(*events)
-        if before is not None and self._ledger.memory.allowance is None:
-            self._ledger.tell(e.AllowanceSpent(allowance=before.id, why="saved"))
-
     # --- hearing ---
 
     def _hear(self, message: Message) -> None:
@@ -208,8 +176,7 @@ class Engine:
             case SignalCame(number=number):
                 self._hear_signal(number)
             case Informed(notified=notified):
-                self._informing -= 1
-                self._ledger.tell(notified)
+                self._herald.informed(notified)
             case LateFacts(cycle=cycle, count=count):
                 self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=count))
             case EffectDone():
@@ -217,7 +184,7 @@ class Engine:
 
     def _hear_facts(self, events: Sequence[e.Event], cycle: int | None) -> None:
         if cycle == self._ledger.cycle:
-            self._tell_and_spend(*events)
+            self._herald.tell(*events)
         else:
             self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=len(events)))
 
@@ -228,7 +195,7 @@ class Engine:
         elif self._demands.hear_fault(fault):
             if cycle is None:  # the checks: their facts come before their fault
                 self._hear_what_was_delivered()
-            self._raise(fault)
+            self._herald.fault(fault)
 
     def _hear_signal(self, number: int) -> None:
         name = signal.Signals(number).name
@@ -267,7 +234,7 @@ class Engine:
             self._decide_phase()
         elif state is State.aborted:
             self._decide_aborted()
-        elif not self._informing or self._demands.stop is not None:
+        elif not self._herald.informing or self._demands.stop is not None:
             self._finish(*self._demands.end(self._outcome))
 
     def _decide_checking(self) -> None:
@@ -332,25 +299,25 @@ class Engine:
 
     def _make_startup(self) -> Startup:
         orders, hands = self._orders, self._hands
-        order = orders.order
+        terms = orders.terms
         budget = Budget(
             hands.clock,
-            deadline=self._began + int(order.timeout_s * NS),
-            request_timeout_s=order.request_timeout_s,
+            deadline=self._began + int(terms.timeout_s * NS),
+            request_timeout_s=terms.request_timeout_s,
         )
         scope = Scope(None, hands.inbox, budget, hands.clock, hands.random)
-        checks = StartupChecks(scope, hands.servers, order, orders.required, probe=orders.probe)
+        checks = StartupChecks(scope, hands.servers, terms, orders.required, probe=orders.probe)
         return Startup(scope, checks)
 
     def _start_cycle(self) -> None:
         orders, hands, memory = self._orders, self._hands, self._ledger.memory
         self._next_tick = hands.clock.mono() + int(orders.tick_s * NS)
         number = self._ledger.cycle = memory.last_cycle + 1
-        order = orders.order
+        terms = orders.terms
         # Its time runs from before it is told: no save begins after the deadline that is told.
         self._cycle = Cycle(
             number,
-            order=order,
+            terms=terms,
             servers=hands.servers,
             inbox=hands.inbox,
             clock=hands.clock,
@@ -358,10 +325,10 @@ class Engine:
         )
         self._ledger.tell(
             e.CycleStarted(
-                mounts=order.mounts,
-                workers=order.workers,
-                num_buckets=order.num_buckets,
-                deadline_s=order.timeout_s,
+                mounts=terms.mounts,
+                workers=terms.workers,
+                num_buckets=terms.num_buckets,
+                deadline_s=terms.timeout_s,
                 asked=self._demands.begin_cycle(self._cycle.deadline),
             )
         )
@@ -380,8 +347,8 @@ class Engine:
             self._cycle.start_working(listed, dict(self._ledger.memory.carried))
 
     def _start_reindexing(self, worked: Worked) -> None:
-        carried, after = self._ledger.memory.carried, self._orders.order.limits.carry_warn_after
-        self._alarm(carried_too_long(carried, after))
+        carried, after = self._ledger.memory.carried, self._orders.terms.limits.carry_warn_after
+        self._herald.alarm(carried_too_long(carried, after))
         self._pull(Trigger.worked)
         memory, now = self._ledger.memory, self._hands.clock.now()
         allowance = memory.allowance
@@ -389,7 +356,7 @@ class Engine:
             self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="expired"))
             allowance = None
         recalled = Recalled(
-            known=memory.knows(self._orders.order.prefix),
+            known=memory.knows(self._orders.terms.prefix),
             accessors=dict(memory.accessors),
             recent=memory.vanished_since(now - int(ALLOWANCE_S * NS)),
             allowed=allowance.covers if allowance else frozenset(),
@@ -401,7 +368,7 @@ class Engine:
         self.reindexed = reindexed
         verdict, plan = reindexed.verdict, reindexed.plan
         if verdict.refusals:
-            self._ledger.tell(save_refused(reindexed, self._orders.order.mounts))
+            self._ledger.tell(save_refused(reindexed, self._orders.terms.mounts))
             self._abort(Reason.refused)
         elif self._orders.mode is Mode.plan:
             self._outcome = "unchanged" if plan.nothing_to_write else "saved"
@@ -427,15 +394,15 @@ class Engine:
             self._cycle.start_saving(reindexed.plan)
 
     def _saved(self, saved: Saved) -> None:
-        self._tell_and_spend(saved.end)
+        self._herald.tell(saved.end)
         if saved.warning is not None:
-            self._raise(saved.warning)
+            self._herald.fault(saved.warning)
         if isinstance(saved.end, e.SaveCommitted):
             self._pull(Trigger.saved)
             self._finish_cycle("saved")
             return
         if saved.fault is not None:
-            self._raise(saved.fault)
+            self._herald.fault(saved.fault)
         self._abort(self._fault_reason())
 
     def _uncertain(self, message: str, reason: Reason) -> None:
@@ -471,12 +438,12 @@ class Engine:
         self._cycle = self._listed = self._done = self._aborted = None
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
         threads = sum(dead.alive() for dead in self._dead)
-        self._alarm(too_many_threads(threads, self._orders.order.workers))
+        self._herald.alarm(too_many_threads(threads, self._orders.terms.workers))
         self._warn_of_failures()
 
     def _warn_of_failures(self) -> None:
         row, told = self.view.failed_in_row, self._ledger.memory.told_failing
-        self._alarm(keeps_failing(row, self._orders.notify_after, told=told))
+        self._herald.alarm(keeps_failing(row, self._orders.notify_after, told=told))
 
     def _finish(self, exit_code: int, why: str) -> None:
         self._ledger.cycle = None

@@ -12,7 +12,7 @@ from vsync_sm.core.events import RunStarted
 from vsync_sm.journal.writer import Journal
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Random
-from vsync_sm.origin.cycle import Order, Servers
+from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.ledger import Sink
 
@@ -35,7 +35,7 @@ class Orders(msgspec.Struct, frozen=True):
     """
 
     mode: Mode
-    order: Order
+    terms: Terms
     required: Required
     tick_s: float
     probe: str
