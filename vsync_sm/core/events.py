@@ -300,7 +300,7 @@ class SaveStarted(Event, frozen=True, tag="save_started"):
     """Synced to disk before the first byte goes to Consul. `index` is SHA-256 of the index to be.
 
     `vanished` counts by mount the paths that leave without having been allowed to, `allowance`
-    is the id of the yes that covers the others.
+    is the id of the yes that covers the others. `insights` counts by mount all that it saves.
     """
 
     index: str
@@ -309,6 +309,7 @@ class SaveStarted(Event, frozen=True, tag="save_started"):
     keys: tuple[SavedKey, ...]
     stale: tuple[str, ...] = ()
     vanished: dict[str, int] = {}
+    insights: dict[str, int] = {}
     allowance: str = ""
 
 
@@ -345,6 +346,7 @@ class SaveRefused(Event, frozen=True, tag="save_refused"):
     """A safety rule forbids the save. `allowance` is the id that would allow it.
 
     The whole set stands before it, an event a path; `vanished` and `regressed` count it by mount.
+    `insights` counts by mount what would have been saved: a yes is one to no less than that.
     """
 
     refusals: tuple[Refusal, ...]
@@ -352,6 +354,7 @@ class SaveRefused(Event, frozen=True, tag="save_refused"):
     regressed: dict[str, int]
     sample: tuple[str, ...]
     allowance: str
+    insights: dict[str, int] = {}
 
 
 class SaveFailed(Event, frozen=True, tag="save_failed"):

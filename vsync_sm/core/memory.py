@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -22,6 +22,19 @@ from vsync_sm.core.sync_info import INDEX, Former
 _NS = 1_000_000_000
 _REFUSALS_KEPT = 4
 
+_NO_ANSWER = frozenset(
+    kind.word
+    for kind in (
+        FaultKind.UNREACHABLE,
+        FaultKind.TIMEOUT,
+        FaultKind.SERVER_ERROR,
+        FaultKind.RATE_LIMITED,
+        FaultKind.NOT_CONSUL,
+        FaultKind.DEADLINE,
+    )
+)
+"""After these nobody knows whether Consul will still write what it was sent."""
+
 
 class OpenSave(msgspec.Struct, frozen=True):
     """A save whose end is not known yet."""
@@ -29,18 +42,42 @@ class OpenSave(msgspec.Struct, frozen=True):
     run: str
     cycle: int
     started: events.SaveStarted
+    num_buckets: int = 0
+
+    @property
+    def prefix(self) -> str:
+        """The prefix that it saves under."""
+        return self.started.index_key.removesuffix(INDEX)
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """What was refused: under which prefix, which lines of `safety.items`, and what was there.
+
+    `insights` counts by mount what would have been saved.
+    """
+
+    prefix: str
+    covers: frozenset[str]
+    insights: Mapping[str, int]
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """A yes: its id, what it covers (lines of `safety.items`), when given (ns since 1970)."""
+    """A yes: the id it names, what was refused under it, when it was given (ns since 1970)."""
 
     id: str
-    covers: frozenset[str]
+    refused: Refused
     granted: int
 
     def expired(self, now: int) -> bool:
-        """Whether its hour is over at `now` (ns since 1970)."""
-        return now - self.granted >= ALLOWANCE_S * _NS
+        """Whether its hour is over at `now` (ns since 1970), or has not begun: a clock set back."""
+        return not 0 <= now - self.granted < ALLOWANCE_S * _NS
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """The last sync info that was committed: its number of buckets, its insights by mount."""
+
+    num_buckets: int
+    insights: Mapping[str, int]
 
 
 class _CycleMemory:
@@ -52,6 +89,8 @@ class _CycleMemory:
         self.regressed: set[str] = set()
         self.failed: set[str] = set()
         self.unasked: dict[str, int] = {}
+        self.prefix = ""
+        self.num_buckets = 0
 
 
 class Memory:
@@ -78,8 +117,10 @@ class Memory:
         self.told_failing = False
         self.crashed: tuple[str, str, int | None] | None = None
         self._known: set[str] = set()
-        self._refused: dict[str, frozenset[str]] = {}
-        self._vanished: list[tuple[int, dict[str, int]]] = []
+        self._remembered: dict[str, Remembered] = {}
+        self._doubtful: set[str] = set()
+        self._refused: dict[str, Refused] = {}
+        self._vanished: list[tuple[int, str, dict[str, int]]] = []
         self._cycle = _CycleMemory()
 
     # --- asked ---
@@ -88,7 +129,16 @@ class Memory:
         """Whether a sync info is known to have lain under this prefix."""
         return prefix in self._known
 
-    def refused(self, allowance: str) -> frozenset[str] | None:
+    def remembered(self, prefix: str) -> Remembered | None:
+        """The last sync info that was committed under this prefix."""
+        return self._remembered.get(prefix)
+
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """The keys of saves that had no definite answer: Consul may yet write them, late."""
+        return frozenset(self._doubtful)
+
+    def refused(self, allowance: str) -> Refused | None:
         """What was refused under this id, of the last few refusals."""
         return self._refused.get(allowance)
 
@@ -102,11 +152,11 @@ class Memory:
         """The id of the last refusal, "" where there is none."""
         return next(reversed(self._refused), "")
 
-    def vanished_since(self, since: int) -> Counter[str]:
+    def vanished_since(self, since: int, prefix: str) -> Counter[str]:
         """By mount, what vanished unasked in saves later than `since` (ns since 1970)."""
         total: Counter[str] = Counter()
-        for when, counts in self._vanished:
-            if when > since:
+        for when, where, counts in self._vanished:
+            if when > since and where == prefix:
                 total.update(counts)
         return total
 
@@ -131,15 +181,17 @@ class Memory:
         if self.crashed is not None:
             self.crashed = (record.run, event.dest, self.crashed[2])
 
-    def _cycle_started(self, record: Record, _: events.CycleStarted) -> None:
+    def _cycle_started(self, record: Record, event: events.CycleStarted) -> None:
         self.last_cycle = record.cycle or 0
         self._cycle = _CycleMemory()
+        self._cycle.num_buckets = event.num_buckets
         self.crashed = (record.run, "listing", record.cycle)
 
     def _mount_checked(self, _: Record, event: events.MountChecked) -> None:
         self._cycle.accessors[event.mount] = event.accessor
 
     def _sync_info_read(self, _: Record, event: events.SyncInfoRead) -> None:
+        self._cycle.prefix = event.prefix
         if event.index:
             self._known.add(event.prefix)
 
@@ -165,7 +217,7 @@ class Memory:
         self._cycle.regressed.add(event.path)
 
     def _save_started(self, record: Record, event: events.SaveStarted) -> None:
-        self.open_save = OpenSave(record.run, record.cycle or 0, event)
+        self.open_save = OpenSave(record.run, record.cycle or 0, event, self._cycle.num_buckets)
         self._cycle.unasked = event.vanished
 
     def _save_committed(self, record: Record, _: events.SaveCommitted) -> None:
@@ -173,9 +225,14 @@ class Memory:
         self._committed()
 
     def _save_failed(self, record: Record, event: events.SaveFailed) -> None:
+        if event.kind in _NO_ANSWER:
+            self._doubt()
         self.open_save = None
         if event.written:
             self._vanish(record)
+
+    def _save_uncertain(self, _: Record, __: events.SaveUncertain) -> None:
+        self._doubt()
 
     def _save_reconciled(self, record: Record, event: events.SaveReconciled) -> None:
         if self.open_save is not None and event.written:
@@ -183,6 +240,8 @@ class Memory:
             self._vanish(record)
         if event.outcome == "committed":
             self._committed()
+        else:
+            self._doubt()
         self.open_save = None
 
     def _save_refused(self, _: Record, event: events.SaveRefused) -> None:
@@ -192,14 +251,14 @@ class Memory:
         if allowance_id(refused) != event.allowance:
             return
         self._refused.pop(event.allowance, None)
-        self._refused[event.allowance] = refused
+        self._refused[event.allowance] = Refused(cycle.prefix, refused, event.insights)
         while len(self._refused) > _REFUSALS_KEPT:
             del self._refused[next(iter(self._refused))]
 
     def _granted(self, record: Record, event: events.AllowanceGranted) -> None:
-        covers = self._refused.get(event.allowance)
-        if covers is not None:
-            self.allowance = Allowance(event.allowance, covers, moment(record.ts))
+        refused = self._refused.get(event.allowance)
+        if refused is not None:
+            self.allowance = Allowance(event.allowance, refused, moment(record.ts))
 
     def _spent(self, _: Record, event: events.AllowanceSpent) -> None:
         self._spend(event.allowance)
@@ -220,15 +279,25 @@ class Memory:
     def _vanish(self, record: Record) -> None:
         if self._cycle.unasked:
             now = moment(record.ts)
-            self._vanished.append((now, dict(self._cycle.unasked)))
+            self._vanished.append((now, self._cycle.prefix, dict(self._cycle.unasked)))
             while now - self._vanished[0][0] > ALLOWANCE_S * _NS:
                 del self._vanished[0]
 
     def _committed(self) -> None:
+        save, self.open_save = self.open_save, None
+        if save is None:
+            return
+        self._known.add(save.prefix)
+        self._remembered[save.prefix] = Remembered(save.num_buckets, save.started.insights)
+        self._spend(save.started.allowance)
+        # Every key that was in doubt was written anew: what comes late is refused.
+        self._doubtful.clear()
+
+    def _doubt(self) -> None:
         if self.open_save is not None:
-            self._known.add(self.open_save.started.index_key.removesuffix(INDEX))
-            self._spend(self.open_save.started.allowance)
-        self.open_save = None
+            started = self.open_save.started
+            self._doubtful.update(key.key for key in started.keys)
+            self._doubtful.add(started.index_key)
 
     def _spend(self, allowance: str) -> None:
         # A spent id is dead until the same is refused again: found once more on a command line,
@@ -253,6 +322,7 @@ class Memory:
         events.SaveStarted: _save_started,
         events.SaveCommitted: _save_committed,
         events.SaveFailed: _save_failed,
+        events.SaveUncertain: _save_uncertain,
         events.SaveReconciled: _save_reconciled,
         events.SaveRefused: _save_refused,
         events.AllowanceGranted: _granted,

@@ -8,7 +8,7 @@ from vsync_sm.core.events import Refusal, SaveRefused
 from vsync_sm.core.safety import FEW
 from vsync_sm.core.words import count, counts, number, printable, share
 
-_SHRINK = frozenset(("shrink", "shrink_mount", "mount_replaced"))
+_SHRINK = frozenset(("shrink", "shrink_mount", "mount_replaced", "lost"))
 _BACKWARDS = frozenset(("backwards", "backwards_mount"))
 _BROKEN = frozenset(("undecodable", "missing_bucket"))
 
@@ -46,6 +46,10 @@ _RULES: dict[str, Callable[[Refusal], str]] = {
     "num_buckets": lambda r: f"the number of buckets would change: {', '.join(r.items)}",
     "undecodable": lambda r: f"what lies in Consul cannot be decoded: {_buckets(r)}",
     "missing_bucket": lambda r: f"Consul lacks what its index names: {_buckets(r)}",
+    "lost": lambda r: (
+        f"{_of(r)} that were saved last are not there any more"
+        f"{f' in {r.mount}' if r.mount else ''}, and what lies in Consul is not whole"
+    ),
     "missing_sync_info": lambda _: (
         "Consul holds no sync info, although this journal knows of one that was saved"
     ),

@@ -8,14 +8,19 @@ saving wrong. A cycle reads Vault and Consul; then this file decides, from value
     other way into its `reindexing` and `saving` states.
 2.  **A failed list is not an empty list.** The Vault adapter turns everything but Vault's own
     "nothing here" into a fault. Even "nothing here" is believed of a name that a list has just
-    given only when its parent, listed again, no longer names it (`confirmed_gone`).
+    given only when its parent, listed again, no longer names it (`confirmed_gone`). And a path of
+    the former sync info that no list names any more vanishes only when Vault, asked for the path
+    itself, says that it is gone or deleted: else the cycle aborts (`origin.working`).
 3.  **One bad path does not vanish.** Its former insight is carried forward. But too many
     failures (`too_many_failed`), or a row of them, are not one path's fault: the cycle aborts.
 4.  **Shrinking needs a yes.** `judge` compares what Consul holds with what the cycle found, and
     refuses what looks like a wiped mount, a restored snapshot or a damaged sync info. A refusal
-    is lifted only by a human who names its id (`allowance_id`), for exactly what was refused.
+    is lifted only by a human who names its id (`allowance_id`), for exactly what was refused, and
+    for no less than what would have been saved then. Where Consul's sync info is not whole (lost
+    keys, bytes that cannot be decoded, a save cut short), the last commit is compared with, too.
 5.  **How it is written** is laid out in `core.save`: check-and-set on every key, a check on the
-    index key in every transaction, the index last.
+    index key in every transaction, the index last. Keys that a save without an answer may yet
+    write, late, are written anew by the next save, even if nothing has changed.
 
 Sizes (rule 6) are arithmetic in `core.sync_info`; what the journal remembers for rule 4 (former
 commits, accessors, what vanished in the last hour, what was allowed) is folded in `core.memory`.
@@ -111,7 +116,8 @@ class Proposal(msgspec.Struct, frozen=True):
     read and had nothing to carry. `replaced` are the mounts whose accessor is another one than at
     the last save. `known` says that the journal knows of a sync info under this prefix.
     `recent` counts by mount what vanished unasked in the saves of the last hour. `allowed` is
-    what a human allowed, as `items` names it.
+    what a human allowed, as `items` names it. `expected` counts by mount the insights of the last
+    commit, or those that a human was shown with what was allowed; `expected_buckets` is its N.
     """
 
     mounts: tuple[str, ...]
@@ -123,18 +129,22 @@ class Proposal(msgspec.Struct, frozen=True):
     known: bool = False
     recent: Mapping[str, int] = {}
     allowed: frozenset[str] = frozenset()
+    expected: Mapping[str, int] = {}
+    expected_buckets: int | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """What `judge` found. The save is refused when `refusals` is not empty.
 
     `vanished` and `regressed` are sorted paths; `unasked` counts by mount the vanished ones that
-    nobody allowed; `allowance` is the id that would allow what is refused ("": nothing is).
+    nobody allowed, `insights` all that would be saved; `allowance` is the id that would allow what
+    is refused ("": nothing is).
     """
 
     vanished: tuple[str, ...]
     regressed: tuple[str, ...]
     unasked: Mapping[str, int]
+    insights: Mapping[str, int]
     refusals: tuple[Refusal, ...]
     allowance: str
 
@@ -159,6 +169,7 @@ def judge(proposal: Proposal, limits: Limits) -> Verdict:
         vanished=vanished,
         regressed=regressed,
         unasked=_by_mount(_unallowed("vanished", vanished, proposal), proposal.mounts),
+        insights=_by_mount(proposal.insights, proposal.mounts),
         refusals=refusals,
         allowance=allowance_id(items(vanished, regressed, proposal.failed, refusals))
         if refusals
@@ -176,6 +187,7 @@ def _refusals(
         *_shares("shrink", proposal, unasked, proposal.recent, limits),
         *_shares("backwards", proposal, backwards, {}, limits),
         *_sync_info(proposal),
+        *_lost(proposal, limits),
         *_first_save(proposal),
     )
 
@@ -231,8 +243,9 @@ def _sync_info(proposal: Proposal) -> Iterator[Refusal]:
     former, allowed = proposal.former, proposal.allowed
     if former.absent and proposal.known and "missing_sync_info" not in allowed:
         yield Refusal(rule="missing_sync_info")
-    if former.digests is not None and len(former.digests) != proposal.num_buckets:
-        change = f"{len(former.digests)} -> {proposal.num_buckets}"
+    buckets = proposal.expected_buckets if former.digests is None else len(former.digests)
+    if buckets is not None and buckets != proposal.num_buckets:
+        change = f"{buckets} -> {proposal.num_buckets}"
         if f"num_buckets {change}" not in allowed:
             yield Refusal(rule="num_buckets", items=(change,))
     for rule, broken in (
@@ -242,6 +255,29 @@ def _sync_info(proposal: Proposal) -> Iterator[Refusal]:
         unallowed = _unallowed(rule, broken, proposal)
         if unallowed:
             yield Refusal(rule=rule, count=len(unallowed), items=unallowed)
+
+
+def _lost(proposal: Proposal, limits: Limits) -> Iterator[Refusal]:
+    # A former sync info that is not whole cannot say what vanished: the last commit is asked.
+    if _is_whole(proposal.former):
+        return
+    now = _by_mount(proposal.insights, proposal.mounts)
+    lost = {
+        mount: (max(0, count - now[mount]), count) for mount, count in proposal.expected.items()
+    }
+    total = sum(count for count, _ in lost.values()), sum(proposal.expected.values())
+    for mount, (count, of) in (("", total), *sorted(lost.items())):
+        item = f"{mount} {count} of {of}".lstrip()
+        allowed = f"lost {item}" in proposal.allowed
+        if not allowed and _too_many(count, of, limits.max_shrink):
+            yield Refusal(
+                rule="lost",
+                mount=mount,
+                count=count,
+                of=of,
+                limit=limits.max_shrink,
+                items=(item,),
+            )
 
 
 def _first_save(proposal: Proposal) -> Iterator[Refusal]:

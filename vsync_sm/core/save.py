@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 
 
@@ -66,13 +68,15 @@ Step = Transaction | Put
 class SavePlan(msgspec.Struct, frozen=True):
     """What a save writes, in order: buckets, then the index, then (once committed) deletions.
 
-    `index_modify_index` is the ModifyIndex that fences every transaction (0: no index yet).
+    `index_modify_index` is the ModifyIndex that fences every transaction (0: no index yet). The
+    writes from `together_from` on begin a transaction of their own, and are one where they fit.
     """
 
     index_key: str
     index_modify_index: int
     index_digest: str
     writes: tuple[Set, ...]
+    together_from: int
     stale: tuple[KeyValue, ...]
 
     @property
@@ -83,24 +87,28 @@ class SavePlan(msgspec.Struct, frozen=True):
     def steps(self) -> tuple[Step, ...]:
         """The writes as transactions, each fenced by a check on the index key, in order."""
         fence = Check(self.index_key, self.index_modify_index)
-        steps: list[Step] = []
-        operations: list[Operation] = [fence]
-        size = _size(fence.key, b"")
-        for write in self.writes:
-            needed = _size(write.key, write.value)
-            alone = _size(fence.key, b"") + needed
-            fits = size + needed <= TRANSACTION_BYTES and len(operations) < TRANSACTION_OPERATIONS
-            if not fits and len(operations) > 1:
-                steps.append(Transaction(tuple(operations)))
-                operations, size = [fence], _size(fence.key, b"")
-            if alone > TRANSACTION_BYTES:
-                steps.append(Put(write))
-                continue
-            operations.append(write)
-            size += needed
-        if len(operations) > 1:
-            steps.append(Transaction(tuple(operations)))
-        return tuple(steps)
+        beyond, together = self.writes[: self.together_from], self.writes[self.together_from :]
+        parts = [self.writes] if _fits(fence, self.writes) else [beyond, together]
+        return tuple(step for part in parts for step in _chunks(fence, part))
+
+
+def _chunks(fence: Check, writes: tuple[Set, ...]) -> Iterator[Step]:
+    chunk: tuple[Set, ...] = ()
+    for write in writes:
+        if chunk and not _fits(fence, (*chunk, write)):
+            yield Transaction((fence, *chunk))
+            chunk = ()
+        if _fits(fence, (write,)):
+            chunk = (*chunk, write)
+        else:
+            yield Put(write)
+    if chunk:
+        yield Transaction((fence, *chunk))
+
+
+def _fits(fence: Check, writes: Sequence[Set]) -> bool:
+    size = _size(fence.key, b"") + sum(_size(write.key, write.value) for write in writes)
+    return size <= TRANSACTION_BYTES and len(writes) < TRANSACTION_OPERATIONS
 
 
 def _size(key: str, value: bytes) -> int:

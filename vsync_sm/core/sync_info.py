@@ -30,7 +30,7 @@ _LARGEST_VERSION = 2**63 - 1
 _DIGEST_BYTES = 67
 
 _T = TypeVar("_T")
-_NUMERIC = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+_NUMERIC = re.compile(r"0|[1-9][0-9]{0,4}", re.ASCII)  # MAX_BUCKETS has four digits
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 

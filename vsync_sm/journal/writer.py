@@ -212,8 +212,12 @@ class JournalWriter:
             return
         try:
             os.fsync(self._fd)
+            there = self.path.stat()
         except OSError as error:
             raise self._fail("sync", error) from None
+        if not os.path.samestat(there, os.fstat(self._fd)):
+            # What is written now would be found by nobody, and the lock protects nothing.
+            raise self._fail("sync", OSError(errno.ESTALE, "another file has taken its place"))
         self._unsynced = False
 
     def flush_due(self, mono_ns: int) -> bool:

@@ -47,6 +47,7 @@ def save_refused(reindexed: Reindexed, mounts: tuple[str, ...]) -> SaveRefused:
         regressed=dict(Counter(mount_of(path, mounts) for path in verdict.regressed)),
         sample=tuple(islice((*verdict.vanished, *verdict.regressed), SAMPLE)),
         allowance=verdict.allowance,
+        insights=dict(verdict.insights),
     )
 
 
@@ -62,6 +63,7 @@ def save_started(reindexed: Reindexed, allowance: str) -> SaveStarted:
         ),
         stale=tuple(pair.key for pair in plan.stale),
         vanished=dict(reindexed.verdict.unasked),
+        insights=dict(reindexed.verdict.insights),
         allowance=allowance,
     )
 

@@ -351,15 +351,21 @@ class Engine:
         self._herald.alarm(carried_too_long(carried, after))
         self._pull(Trigger.worked)
         memory, now = self._ledger.memory, self._hands.clock.now()
-        allowance = memory.allowance
+        allowance, prefix = memory.allowance, self._orders.terms.prefix
         if allowance is not None and allowance.expired(now):
             self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="expired"))
             allowance = None
+        # A yes holds for the sync path that it was given for, and for no other.
+        yes = allowance.refused if allowance and allowance.refused.prefix == prefix else None
+        last = memory.remembered(prefix)
         recalled = Recalled(
-            known=memory.knows(self._orders.terms.prefix),
+            known=memory.knows(prefix),
             accessors=dict(memory.accessors),
-            recent=memory.vanished_since(now - int(ALLOWANCE_S * NS)),
-            allowed=allowance.covers if allowance else frozenset(),
+            recent=memory.vanished_since(now - int(ALLOWANCE_S * NS), prefix),
+            allowed=yes.covers if yes else frozenset(),
+            expected=yes.insights if yes else last.insights if last else {},
+            expected_buckets=last.num_buckets if last else None,
+            doubtful=memory.doubtful,
         )
         if self._cycle is not None and self._listed is not None:
             self._cycle.start_reindexing(self._listed, worked, recalled)
@@ -382,9 +388,10 @@ class Engine:
             self._start_saving(reindexed)
 
     def _start_saving(self, reindexed: Reindexed) -> None:
-        allowance = self._ledger.memory.allowance
         self._pull(Trigger.reindexed)
-        started = save_started(reindexed, allowance.id if allowance else "")
+        allowance = self._ledger.memory.allowance
+        used = allowance is not None and allowance.refused.prefix == self._orders.terms.prefix
+        started = save_started(reindexed, allowance.id if allowance and used else "")
         reason = self._demands.obstacle()
         if reason is not None:
             self._abort(reason)

@@ -73,18 +73,18 @@ class Lister:
 
     def gone(self, mount: str, folder: str, name: str) -> bool:
         """Whether a name that `folder` has just given is gone, by listing `folder` again."""
-        known = self._again.get((mount, folder))
-        if known is not None and confirmed_gone(name, known):
-            return True
-        answer = self.names(mount, folder)
-        if answer is None:
-            parent, _, last = folder.rstrip("/").rpartition("/")
-            if not folder or self.gone(mount, parent and f"{parent}/", f"{last}/"):
-                answer = ()
-            else:
-                raise still_named(mount, folder)
-        self._again[mount, folder] = answer
-        return confirmed_gone(name, answer)
+        while True:
+            known = self._again.get((mount, folder))
+            if known is not None and confirmed_gone(name, known):
+                return True
+            answer = self.names(mount, folder)
+            if answer is not None:
+                self._again[mount, folder] = answer
+                return confirmed_gone(name, answer)
+            if not folder:
+                return True
+            # The folder is empty itself: it must be gone from its own parent, and so on up.
+            folder, name = above(folder)
 
     def walk(self, mount: str) -> Iterator[SecretPath]:
         """Every path of a mount, folder by folder, telling each folder as it is listed."""
@@ -106,9 +106,14 @@ class Lister:
                 yield SecretPath(mount, path)
 
     def _believe_empty(self, mount: str, folder: str) -> None:
-        parent, _, last = folder.rstrip("/").rpartition("/")
-        if folder and not self.gone(mount, parent and f"{parent}/", f"{last}/"):
+        if folder and not self.gone(mount, *above(folder)):
             raise still_named(mount, folder)
+
+
+def above(folder: str) -> tuple[str, str]:
+    """The parent of a folder, and its name there: `a/` and `b/` of `a/b/`."""
+    parent, separator, name = folder.removesuffix("/").rpartition("/")
+    return f"{parent}{separator}", f"{name}/"
 
 
 def list_everything(

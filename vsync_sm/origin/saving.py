@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -47,12 +47,18 @@ _EVERYWHERE = (
 
 
 class Recalled(msgspec.Struct, frozen=True):
-    """What the memory knows that the verdict needs (`safety.Proposal` says what each is)."""
+    """What the memory knows that the verdict needs (`safety.Proposal` says what each is).
+
+    `doubtful` are the keys that Consul may yet write for a save that had no answer.
+    """
 
     known: bool
     accessors: Mapping[str, str]
     recent: Mapping[str, int]
     allowed: frozenset[str]
+    expected: Mapping[str, int]
+    expected_buckets: int | None
+    doubtful: frozenset[str]
 
 
 class Reindexed(msgspec.Struct, frozen=True):
@@ -84,7 +90,7 @@ def reindex(
     """Digest the buckets, compare with the former sync info, judge. Raises Fault(TOO_LARGE)."""
     former, buckets = listed.former, worked.sync_info.buckets()
     insights = worked.sync_info.insights()
-    plan = plan_save(prefix, former, buckets)
+    plan = plan_save(prefix, former, buckets, recalled.doubtful)
     scope.check()
     facts = [*_sizes(prefix, plan, buckets, insights, value_limit)]
     replaced = frozenset(
@@ -103,6 +109,8 @@ def reindex(
             known=recalled.known,
             recent=recalled.recent,
             allowed=recalled.allowed,
+            expected=recalled.expected,
+            expected_buckets=recalled.expected_buckets,
         ),
         limits,
     )
@@ -117,30 +125,54 @@ def reindex(
     return Reindexed(verdict, plan)
 
 
-def plan_save(prefix: str, former: Former, buckets: Sequence[Bucket]) -> SavePlan:
-    """What must be written so that Consul holds exactly `buckets` and their index.
+def plan_save(
+    prefix: str,
+    former: Former,
+    buckets: Sequence[Bucket],
+    doubtful: Collection[str] = frozenset(),
+) -> SavePlan:
+    """What must be written so that Consul holds exactly `buckets` and their index, and keeps it.
 
-    Buckets are compared by decoded content with what lies there, never by digest alone.
+    Buckets are compared by decoded content with what lies there, never by digest alone. Keys in
+    doubt are written in any case, so that a late write of a dead cycle finds another ModifyIndex.
     """
-    writes = [
-        Set(f"{prefix}{number}", encode_bucket(bucket), _modify_index(former.keys.get(number)))
-        for number, bucket in enumerate(buckets)
-        if former.buckets.get(number) != bucket
-    ]
+    key = [f"{prefix}{number}" for number in range(len(buckets))]
+    writes = {}
+    for number, bucket in enumerate(buckets):
+        there = former.keys.get(number)
+        if former.buckets.get(number) != bucket:
+            writes[number] = Set(key[number], encode_bucket(bucket), _modify_index(there))
+        elif there is not None and there.key in doubtful:
+            writes[number] = Set(there.key, _other_bytes(there.value), there.modify_index)
+
     digests = tuple(map(digest, buckets))
+    index_key, fence = f"{prefix}{INDEX}", _modify_index(former.index_key)
     index = encode_index(digests)
-    fence = _modify_index(former.index_key)
-    if former.digests != digests:
-        writes.append(Set(f"{prefix}{INDEX}", index, fence))
-    elif former.index_key is not None:
+    writes_index = former.digests != digests
+    if not writes_index and former.index_key is not None:
         index = former.index_key.value  # equal in meaning; its bytes may be another program's
+        if index_key in doubtful:
+            index, writes_index = _other_bytes(index), True
+
+    # With another number of buckets, a destination that still has the old one must never read the
+    # buckets it knows in their new shape under the old index: they come last, with the index.
+    old = len(former.digests) if former.digests is not None else 0
+    grown = range(old, len(buckets)) if old else range(0)
+    beyond = [write for number, write in writes.items() if number in grown]
+    within = [write for number, write in writes.items() if number not in grown]
     return SavePlan(
-        index_key=f"{prefix}{INDEX}",
+        index_key=index_key,
         index_modify_index=fence,
         index_digest=sha256(index),
-        writes=tuple(writes),
+        writes=(*beyond, *within, *([Set(index_key, index, fence)] if writes_index else ())),
+        together_from=len(beyond),
         stale=former.beyond(len(buckets)),
     )
+
+
+def _other_bytes(value: bytes) -> bytes:
+    # The same JSON: identical bytes would not move the key's ModifyIndex (Consul 1.8.7).
+    return value[:-1] if value.endswith(b"\n") else value + b"\n"
 
 
 def _modify_index(pair: KeyValue | None) -> int:

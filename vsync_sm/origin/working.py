@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -140,6 +140,7 @@ class Crew:
         self._listed = listed
         self._limits = limits
         self._sender = Sender(listed.paths, scope.cancelled)
+        self._suspects = Sender(tuple(unlisted(listed)), scope.cancelled)
         self._sync_info = SyncInfo(num_buckets)
         self._workers = tuple(Worker(number) for number in range(1, workers + 1))
         self._telling = threading.Lock()
@@ -214,9 +215,24 @@ class Crew:
                 while len(worker.ended) > _BACKLOG:
                     self._scope.cancelled.wait(FLUSH_S)
                     self._scope.check()
+            while (suspect := self._suspects.take()) is not None:
+                self._expect_gone(suspect)
         except BaseException:
             self._broken = True
             raise
+
+    def _expect_gone(self, suspect: SecretPath) -> None:
+        # A policy may hide names from a list, and so may a server in trouble: a path of the former
+        # sync info vanishes only when Vault says so of the path itself.
+        path = data_path(suspect.mount, suspect.path)
+        try:
+            metadata = self._metadata(suspect, path)
+        except Fault as fault:
+            if fault.kind is FaultKind.FORBIDDEN:
+                raise _incomplete(path, "may not be read") from None
+            raise
+        if metadata is not None and self._why_skipped(metadata) is None:
+            raise _incomplete(path, "is alive")
 
     def _end(self, number: int, taken: SecretPath, path: str) -> Event:
         try:
@@ -229,23 +245,29 @@ class Crew:
         return ended
 
     def _read(self, number: int, taken: SecretPath, path: str) -> Event:
-        limit = self._scope.budget.vault
-        metadata: Metadata | None = self._scope.patience.call(
-            f"read {path}",
-            lambda: self._access.call(
-                lambda: self._vault.read_metadata(taken.mount, taken.path, limit), limit
-            ),
-        )
+        metadata = self._metadata(taken, path)
         if metadata is None:
             return self._gone(number, taken, path)
-        # `Date` tells whole seconds: what is deleted within the running one is deleted.
-        why = skip_reason(metadata.state, metadata.server_now + NS - 1)
+        why = self._why_skipped(metadata)
         if why is not None:
             return InsightSkipped(worker=number, path=path, why=why)
         insight = Insight(metadata.state.current_version, metadata.state.update_time)
         self._sync_info.put(path, insight)
         change = change_of(self._listed.former.insights.get(path), insight)
         return InsightGenerated(worker=number, path=path, insight=insight, change=change)
+
+    def _metadata(self, taken: SecretPath, path: str) -> Metadata | None:
+        limit = self._scope.budget.vault
+        return self._scope.patience.call(
+            f"read {path}",
+            lambda: self._access.call(
+                lambda: self._vault.read_metadata(taken.mount, taken.path, limit), limit
+            ),
+        )
+
+    def _why_skipped(self, metadata: Metadata) -> str | None:
+        # `Date` tells whole seconds: what is deleted within the running one is deleted.
+        return skip_reason(metadata.state, metadata.server_now + NS - 1)
 
     def _gone(self, number: int, taken: SecretPath, path: str) -> Event:
         folder, separator, name = taken.path.rpartition("/")
@@ -329,3 +351,22 @@ class Crew:
             cycles = carried.get(path, 0) + 1
             self._scope.tell((InsightCarriedForward(path=path, insight=insight, cycles=cycles),))
         return frozenset(nothing_to_carry)
+
+
+def unlisted(listed: Listed) -> Iterator[SecretPath]:
+    """The paths of the former sync info, in the mounts that were listed, that no list named."""
+    named = {data_path(each.mount, each.path) for each in listed.paths}
+    for path in listed.former.insights.keys() - named:
+        for mount in listed.accessors:
+            if path.startswith(f"{mount}data/"):
+                yield SecretPath(mount, path.removeprefix(f"{mount}data/"))
+
+
+def _incomplete(path: str, what: str) -> Fault:
+    return Fault(
+        FaultKind.LIST_INCOMPLETE,
+        f"{path} {what}, but no list names it any more",
+        hint="A policy that filters lists hides names from vsync: let it see all. A secret that "
+        "was written anew this very moment looks so too, and the next cycle finds it.",
+        context={"path": path},
+    )
