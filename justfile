@@ -14,6 +14,7 @@ setup:
     .ci/setup
 
 # watch an origin at work on local servers; Ctrl-C ends it
+[no-exit-message]
 demo *ARGS:
     {{ bin }}/vsync-sm demo {{ ARGS }}
 

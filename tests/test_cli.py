@@ -84,7 +84,11 @@ def test_alone_it_prints_help_and_exits_2(tmp_path: Path) -> None:
         ("plan --jsno", "there is no --jsno", "did you mean --json?"),
         ("replay", "the following arguments are required: JOURNAL", "vsync-sm replay --help"),
         ("replay j --cycle x", "argument --cycle: invalid int value: 'x'", "replay --help"),
-        ("replay j --json yaml", "argument --json: invalid choice: 'yaml'", "replay --help"),
+        (
+            "replay j --json --json-lines",
+            "argument --json-lines: not allowed with argument --json",
+            "replay --help",
+        ),
         ("--journal j replay j", "replay takes no --journal", "leave it out"),
         ("--tick 5s demo", "demo takes no --tick", "leave it out"),
         ("demo --tick 0", "argument --tick: 0 is no number above 0", "demo --help"),
@@ -290,7 +294,10 @@ def test_2_when_an_allowance_is_unknown(workshop: Workshop) -> None:
     assert told.returncode == 2
     message = logged(told.stderr)[-1]["message"]
     assert message.startswith("--allow 3f2a: the journal ")
-    assert message.endswith("knows of no such refusal → Nothing stands refused.")
+    assert message.endswith(
+        "knows of no such refusal → An id serves for one save, within an hour, "
+        "and is given whole. vsync-sm replay tells what was refused, allowed and saved."
+    )
 
 
 def test_3_when_the_cycle_was_aborted(workshop: Workshop, mount: str) -> None:

@@ -194,7 +194,8 @@ def test_a_refusal_prints_what_would_vanish_and_a_command_that_works(
     )
     assert told.returncode == 3
     assert "The save is refused. Consul was not touched" in told.stderr
-    assert f"  - 12 of 12 paths would vanish from {mount} (limit: 10 paths, or 20 %)" in told.stderr
+    limit = "(limit: 10 paths or 20 %, whichever is more)"
+    assert f"  - 12 of 12 paths would vanish from {mount} {limit}" in told.stderr
     paths = [line.strip() for line in told.stderr.splitlines() if line.startswith("  ")]
     assert f"{mount}data/team/00" in paths
     assert len(wiped.saved()) == 12

@@ -66,7 +66,7 @@ def test_replay_of_an_empty_one(tmp_path: Path) -> None:
     assert told.stdout == "The journal is empty: nothing has happened yet.\n"
 
 
-@pytest.mark.parametrize("form", [[], ["--json"], ["--json", "lines"]])
+@pytest.mark.parametrize("form", [[], ["--json"], ["--json-lines"]])
 def test_replay_names_the_line_that_is_damaged(
     tmp_path: Path, journal: Path, form: list[str]
 ) -> None:

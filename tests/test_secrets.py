@@ -106,7 +106,7 @@ class Told:
         journal = self._shop.journal
         if journal.exists():
             self.add("journal", journal.read_bytes())
-            for form in ([], ["--json"], ["--json", "lines"], ["--cycle", "1"]):
+            for form in ([], ["--json"], ["--json-lines"], ["--cycle", "1"]):
                 told = vsync(self._shop.home, "replay", str(journal), *form)
                 self.add(f"replay {' '.join(form)}", told.stdout + told.stderr)
         for key, value in self._shop.raw().items():

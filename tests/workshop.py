@@ -180,7 +180,7 @@ class Workshop:
 
     # --- in a process of its own ---
 
-    def start(self, *arguments: str, **origin: Any) -> Daemon:
+    def start(self, *arguments: str, stderr: int = subprocess.PIPE, **origin: Any) -> Daemon:
         """`vsync-sm --headless` with these further arguments."""
         config = self.write_config(**origin)
         return Daemon(
@@ -189,20 +189,28 @@ class Workshop:
                 *("--config", str(config), "--journal", str(self.journal), *arguments),
             ],
             self.journal,
+            stderr=stderr,
         )
 
 
 class Daemon:
     """A `vsync-sm` in a process of its own, watched through its journal."""
 
-    def __init__(self, command: list[str], journal: Path, *, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        journal: Path,
+        *,
+        cwd: Path | None = None,
+        stderr: int = subprocess.PIPE,
+    ) -> None:
         self._reader = JournalReader(journal)
         self._records: list[Record] = []
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             cwd=cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -205,9 +205,7 @@ def _journal(settings: Settings) -> Path:
 def _allow_command(options: argparse.Namespace, settings: Settings) -> Callable[[str], str]:
     # The journal by its full name: the shell in which this is pasted may have another
     # STATE_DIRECTORY, HOME or working directory, and then another journal.
-    words = ["vsync-sm", "--headless"]
-    if options.once:
-        words.append("--once")
+    words = ["vsync-sm", "--headless", "--once"]
     if settings.file is not None:
         words += ["--config", str(settings.file)]
     words += ["--journal", str(_journal(settings))]
@@ -233,8 +231,8 @@ def _replay(options: argparse.Namespace) -> int:
         return USAGE
     story = replay(
         read_journal(options.file),
-        json=options.json is not None,
-        lines=options.json == "lines",
+        json=options.json or options.json_lines,
+        lines=options.json_lines,
         cycle=options.cycle,
     )
     _write(story)
@@ -270,7 +268,10 @@ def _demo(options: argparse.Namespace) -> int:
         finally:
             log.close()
 
-    return demo.run(run_origin, tick=options.seconds, secrets=options.secrets, out=sys.stdout)
+    try:
+        return demo.run(run_origin, tick=options.seconds, secrets=options.secrets, out=sys.stdout)
+    except BrokenPipeError:  # `demo | head`: the servers are down, and nobody reads on
+        return OK
 
 
 if __name__ == "__main__":

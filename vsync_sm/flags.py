@@ -18,7 +18,7 @@ USAGES = """\
 vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm check [options]
        vsync-sm plan [--json] [options]
-       vsync-sm replay JOURNAL [--cycle N] [--json]
+       vsync-sm replay JOURNAL [--cycle N] [--json | --json-lines]
        vsync-sm demo\
 """
 ABOUT = """\
@@ -131,13 +131,9 @@ def _parser() -> _Parser:
     replay = command("replay", "tell what a journal holds, and check it")
     replay.add_argument("file", metavar="JOURNAL", type=Path, help="the journal's file")
     replay.add_argument("--cycle", type=int, metavar="N", help="only this cycle, in detail")
-    replay.add_argument(
-        "--json",
-        nargs="?",
-        const="document",
-        choices=["document", "lines"],
-        help="for a program: one document, or one object a line",
-    )
+    form = replay.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for a program: one document")
+    form.add_argument("--json-lines", action="store_true", help="the same, one object a line")
 
     demo = command("demo", "an origin at work on local servers, until Ctrl-C")
     demo.add_argument(
@@ -174,7 +170,16 @@ _OF_HEADLESS = {
     *(f"--{name.replace('_', '-')}" for name in _COMMON),
 }
 _NO_SECRETS = "no flag takes a secret: use origin.vault.tokenFile, or VSYNC_ORIGIN_VAULT_TOKEN"
-_ALL = {*_OF_HEADLESS, "--", "--help", "--version", "--json", "--cycle", "--secrets"}
+_ALL = {
+    *_OF_HEADLESS,
+    "--",
+    "--help",
+    "--version",
+    "--json",
+    "--json-lines",
+    "--cycle",
+    "--secrets",
+}
 _OF_A_RUN = ("tick", "log_level", "log_type")
 """What `check` and `plan` take, so that a command line can be used for both, and do not need."""
 

@@ -246,11 +246,11 @@ def listen(inbox: Inbox, early: Sequence[int] = ()) -> Callable[[], bool]:
 def _refuse_unknown(allow: str, memory: Memory, journal: Path) -> None:
     if not allow or memory.refused(allow) is not None:
         return
-    last = memory.last_refusal
     raise Fault(
         FaultKind.CONFIGURATION,
         f"--allow {allow}: the journal {journal} knows of no such refusal",
-        hint=f"The last refusal is {last}." if last else "Nothing stands refused.",
+        hint="An id serves for one save, within an hour, and is given whole. vsync-sm replay tells "
+        "what was refused, allowed and saved.",
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tests.core.made import PREFIX, former, insight, named
 from tests.core.proposing import LIMITS, covered, proposed
 from tests.core.told import COMMITTED, HOUR, Told, failed, read, run_started
 from vsync_sm.core import events as e
+from vsync_sm.core.memory import Refused
 from vsync_sm.core.safety import allowance_id, items, judge
 
 
@@ -20,9 +23,14 @@ def test_a_new_journal_remembers_nothing(told: Told) -> None:
     memory = told.memory
     assert (memory.last_seq, memory.last_cycle, memory.accessors, memory.carried) == (0, 0, {}, {})
     assert (memory.allowance, memory.open_save, memory.crashed) == (None, None, None)
-    assert memory.last_refusal == ""
+    assert (memory.last_refusal, memory.refusal_ids) == ("", frozenset())
+    assert (memory.remembered(PREFIX), memory.doubtful, memory.told_failing) == (
+        None,
+        frozenset(),
+        False,
+    )
     assert not memory.knows(PREFIX)
-    assert not memory.vanished_since(0)
+    assert not memory.vanished_since(0, PREFIX)
 
 
 # --- a sync info is known of -----------------------------------------------------------------
@@ -88,20 +96,31 @@ def test_an_accessor_is_believed_once_its_cycle_has_saved(
 # --- refusals and yeses ----------------------------------------------------------------------
 
 
-def refuse(told: Told, name: str, cycle: int = 1) -> str:
-    """A cycle that is refused for twelve paths of this name; its id."""
+LEFT = named("ops/", range(7))
+
+
+def refuse(told: Told, name: str, cycle: int = 1, prefix: str = PREFIX) -> str:
+    """A cycle that is refused for twelve paths of this name, and would save `LEFT`; its id."""
     gone = {f"secret/data/{name}{number}": insight() for number in range(12)}
-    verdict = judge(proposed(gone, {}), LIMITS)
+    verdict = judge(proposed(gone | LEFT, LEFT), LIMITS)
     told.start(cycle)
+    told(read(prefix=prefix))
     told(*(e.InsightVanished(path=path, insight=gone[path]) for path in verdict.vanished))
-    told(refused(verdict.refusals, verdict.allowance))
+    told(refused(verdict.refusals, verdict.allowance, verdict.insights))
     told.finish("refused")
     return verdict.allowance
 
 
-def refused(refusals: tuple[e.Refusal, ...], allowance: str) -> e.SaveRefused:
+def refused(
+    refusals: tuple[e.Refusal, ...], allowance: str, insights: Mapping[str, int] | None = None
+) -> e.SaveRefused:
     return e.SaveRefused(
-        refusals=refusals, vanished={}, regressed={}, sample=(), allowance=allowance
+        refusals=refusals,
+        vanished={},
+        regressed={},
+        sample=(),
+        allowance=allowance,
+        insights=dict(insights or {}),
     )
 
 
@@ -113,7 +132,8 @@ def test_a_refusal_is_kept_with_all_that_it_covers(told: Told) -> None:
     allowance = refuse(told, "a")
     assert told.memory.last_refusal == allowance
     covers = frozenset(f"vanished secret/data/a{number}" for number in range(12))
-    assert told.memory.refused(allowance) == covers
+    assert told.memory.refused(allowance) == Refused(PREFIX, covers, {"ops/": 7})
+    assert told.memory.refusal_ids == {allowance}
     assert told.memory.refused("another") is None
     assert told.memory.allowance is None
 
@@ -125,16 +145,18 @@ def test_everything_that_a_verdict_names_comes_back_out_of_its_events(told: Told
     )
     new = named("secret/", range(20), version=1)
     lost = frozenset({"ops/data/x", "ops/data/y"})
-    proposal = proposed(there, new, failed=lost)
+    proposal = proposed(there, new, failed=lost, expected={"secret/": 40, "ops/": 12})
     verdict = judge(proposal, LIMITS)
     assert {each.rule for each in verdict.refusals} >= {
         "backwards",
         "num_buckets",
         "undecodable",
         "missing_bucket",
+        "lost",
         "first_save_incomplete",
     }
     told.start()
+    told(read())
     carried = "secret/data/carried"
     for path in (*sorted(lost), carried):
         told(e.PathFailed(worker=1, path=path, kind="forbidden", message="no"))
@@ -143,8 +165,11 @@ def test_everything_that_a_verdict_names_comes_back_out_of_its_events(told: Told
         told(e.InsightVanished(path=path, insight=there.insights[path]))
     for path in verdict.regressed:
         told(e.InsightRegressed(path=path, former=there.insights[path], insight=new[path]))
-    told(refused(verdict.refusals, verdict.allowance))
-    assert told.memory.refused(verdict.allowance) == covered(proposal, verdict)
+    told(refused(verdict.refusals, verdict.allowance, verdict.insights))
+    assert verdict.insights == {"secret/": 20}
+    assert told.memory.refused(verdict.allowance) == Refused(
+        PREFIX, covered(proposal, verdict), verdict.insights
+    )
 
 
 @pytest.mark.parametrize("how", ["another id", "a path more", "a path less", "another rule"])
@@ -195,11 +220,50 @@ def test_a_yes_is_in_force_for_an_hour(told: Told) -> None:
     given = told(granted(allowance)).allowance
     assert given is not None
     assert given.id == allowance
-    assert given.covers == told.memory.refused(allowance)
+    assert given.refused == told.memory.refused(allowance)
     assert given.granted == told.now()
     hour = HOUR * 1_000_000_000
+    assert not given.expired(told.now())
     assert not given.expired(told.now() + hour - 1)
     assert given.expired(told.now() + hour)
+
+
+def test_a_yes_is_not_in_force_before_it_was_given(told: Told) -> None:
+    # A clock that was set back would make its hour a long one.
+    given = told(granted(refuse(told, "a"))).allowance
+    assert given is not None
+    assert given.expired(told.now() - 1)
+    assert given.expired(0)
+
+
+def test_a_yes_belongs_to_the_sync_path_that_was_refused(told: Told) -> None:
+    here, there = refuse(told, "a"), refuse(told, "b", 2, "other/origin/")
+    assert [told.memory.refused(each) for each in (here, there)] == [
+        Refused(PREFIX, frozenset(f"vanished secret/data/a{n}" for n in range(12)), {"ops/": 7}),
+        Refused(
+            "other/origin/",
+            frozenset(f"vanished secret/data/b{n}" for n in range(12)),
+            {"ops/": 7},
+        ),
+    ]
+    given = told(granted(there)).allowance
+    assert given is not None
+    assert given.refused.prefix == "other/origin/"
+
+
+def test_the_same_refused_under_another_sync_path_is_another_yes(told: Told) -> None:
+    # The same paths have the same id: it stands for where it was refused last.
+    first, second = refuse(told, "a"), refuse(told, "a", 2, "other/origin/")
+    assert first == second
+    found = told.memory.refused(first)
+    assert found is not None
+    assert found.prefix == "other/origin/"
+    # What has been granted does not move along.
+    told(granted(first))
+    refuse(told, "a", 3)
+    given = told.memory.allowance
+    assert given is not None
+    assert given.refused.prefix == "other/origin/"
 
 
 def test_a_yes_to_nothing_known_is_none(told: Told) -> None:
@@ -249,4 +313,4 @@ def test_a_new_yes_takes_the_place_of_the_old(told: Told) -> None:
     first, second = refuse(told, "a"), refuse(told, "b", 2)
     told(granted(first), granted(second))
     assert told.memory.allowance is not None
-    assert told.memory.allowance.covers == told.memory.refused(second)
+    assert told.memory.allowance.refused == told.memory.refused(second)

@@ -50,6 +50,7 @@ def test_what_an_open_save_took_away_counts_once_it_is_settled(
     told.save(vanished=3, end=None)
     told(run_started())
     told.start(2)
+    told(read())
     settled = e.SaveReconciled(saved_run="run-1", saved_cycle=1, outcome=outcome, written=written)
     told(settled)
     assert told.recent() == ({"secret/": 3} if counts else {})
@@ -64,8 +65,8 @@ def test_what_vanished_counts_for_an_hour_to_the_second(told: Told) -> None:
     first = told.now() - 1_000_000_000  # the commit; the cycle's end came a second later
     told.save(vanished=4, end=COMMITTED, after=600)
     assert told.recent() == {"secret/": 7}
-    assert told.memory.vanished_since(first - 1) == {"secret/": 7}
-    assert told.memory.vanished_since(first) == {"secret/": 4}
+    assert told.memory.vanished_since(first - 1, PREFIX) == {"secret/": 7}
+    assert told.memory.vanished_since(first, PREFIX) == {"secret/": 4}
     told(read(), after=HOUR - 600)
     assert told.recent() == {"secret/": 4}
     told(read(), after=600)
@@ -75,7 +76,7 @@ def test_what_vanished_counts_for_an_hour_to_the_second(told: Told) -> None:
 def test_many_small_steps_are_all_counted(told: Told) -> None:
     # A cycle every second, each within the limits, may not outrun the memory.
     for _ in range(1_500):
-        told.second -= 4
+        told.second -= 5
         told.save(vanished=2, end=COMMITTED)
     assert told.recent() == {"secret/": 3_000}
 
@@ -83,7 +84,16 @@ def test_many_small_steps_are_all_counted(told: Told) -> None:
 def test_what_is_over_an_hour_old_is_forgotten(told: Told) -> None:
     for _ in range(20):
         told.save(vanished=1, end=COMMITTED, after=HOUR // 4)
-    assert told.memory.vanished_since(0) == {"secret/": 4}
+    assert told.memory.vanished_since(0, PREFIX) == {"secret/": 4}
+
+
+def test_what_vanished_under_another_sync_path_does_not_count_along(told: Told) -> None:
+    told.save(vanished=3, end=COMMITTED)
+    told.save(vanished=5, end=COMMITTED, prefix="other/origin/")
+    told.save(vanished=1, end=COMMITTED)
+    assert told.recent() == {"secret/": 4}
+    assert told.recent("other/origin/") == {"secret/": 5}
+    assert told.recent("third/origin/") == {}
 
 
 # --- streaks of carried insights -------------------------------------------------------------
@@ -148,11 +158,11 @@ def test_a_run_that_has_not_finished_has_crashed(told: Told) -> None:
 def test_a_save_is_open_until_its_end_is_known(told: Told) -> None:
     told.start(7)
     started = save_started(vanished=2)
-    assert told(started).open_save == OpenSave("run-1", 7, started)
+    assert told(started).open_save == OpenSave("run-1", 7, started, 4)
     assert told(e.SaveUncertain(message="no reply")).open_save is not None
     told.finish("aborted")
     told.run = "run-2"
-    assert told(run_started()).open_save == OpenSave("run-1", 7, started)
+    assert told(run_started()).open_save == OpenSave("run-1", 7, started, 4)
 
 
 @pytest.mark.parametrize("end", [COMMITTED, failed(written=True), failed(written=False)])

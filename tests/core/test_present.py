@@ -232,9 +232,10 @@ def test_a_refusal_is_told_in_full() -> None:
     told = refusal(event, allow_command="vsync-sm --headless --allow 3880de1ed1a3")
     assert told == (
         "The save is refused. Consul was not touched; destinations keep what they have.\n"
-        "  - 34 of 104 paths would vanish (limit: 10 paths, or 20 %), "
+        "  - 34 of 104 paths would vanish (limit: 10 paths or 20 %, whichever is more), "
         "4 of them in saves of the last hour\n"
-        "  - 30 of 60 paths would vanish from secret/ (limit: 10 paths, or 20 %)\n"
+        "  - 30 of 60 paths would vanish from secret/ "
+        "(limit: 10 paths or 20 %, whichever is more)\n"
         "Would vanish, by mount: secret/ 30\n"
         "For example:\n"
         "  secret/data/a\n"

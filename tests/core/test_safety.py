@@ -334,7 +334,14 @@ def test_a_restored_mount_may_not_hide_behind_the_others() -> None:
 def test_going_on_is_never_refused() -> None:
     before = named("secret/", range(100), version=1)
     after = named("secret/", range(100), version=7) | named("ops/", range(500))
-    assert judge(proposed(before, after), LIMITS) == Verdict((), (), {}, (), "")
+    assert judge(proposed(before, after), LIMITS) == Verdict(
+        vanished=(),
+        regressed=(),
+        unasked={},
+        insights={"secret/": 100, "ops/": 500},
+        refusals=(),
+        allowance="",
+    )
 
 
 def test_vanishing_and_going_backwards_are_counted_apart() -> None:

@@ -61,6 +61,8 @@ def cycles(draw: st.DrawFn) -> Proposal:
         replaced=frozenset(draw(st.sets(st.sampled_from(CONFIGURED), max_size=1))),
         known=draw(st.booleans()),
         recent=draw(st.dictionaries(st.sampled_from(SEEN), st.sampled_from([1, 5, 10, 50]))),
+        expected=draw(st.dictionaries(st.sampled_from(SEEN), counts)),
+        expected_buckets=draw(st.sampled_from([None, num_buckets, num_buckets, 9])),
     )
 
 
@@ -109,6 +111,29 @@ def beyond(paths: set[str], cycle: Proposal, recent: Counter[str]) -> bool:
     )
 
 
+def is_whole(cycle: Proposal) -> bool:
+    """Whether the former sync info is exactly what its index promises."""
+    found = cycle.former
+    return found.digests is not None and found == former(found.insights, len(found.digests))
+
+
+def lost(cycle: Proposal) -> set[str]:
+    """What a former sync info that is not whole has lost of the last commit, as a yes names it."""
+    found = set()
+    now = Counter(mount_of(path, CONFIGURED) for path in cycle.insights)
+    gone = {mount: max(0, count - now[mount]) for mount, count in cycle.expected.items()}
+    numbers = {mount: (gone[mount], cycle.expected[mount]) for mount in gone}
+    for mount, (count, of) in {**numbers, "": (sum(gone.values()), cycle_total(cycle))}.items():
+        if count > FEW and 5 * count > of:
+            found.add(f"lost {mount} {count} of {of}".replace("  ", " "))
+    return found
+
+
+def cycle_total(cycle: Proposal) -> int:
+    """All insights of the last commit."""
+    return sum(cycle.expected.values())
+
+
 @settings(max_examples=80)
 @given(allowed())
 def test_vanished_is_former_without_new_and_regressed_what_went_back(cycle: Proposal) -> None:
@@ -128,20 +153,21 @@ def test_it_is_refused_when_the_rules_say_so_and_only_then(cycle: Proposal) -> N
     unasked = {path for path in verdict.vanished if f"vanished {path}" not in cycle.allowed}
     back = {path for path in verdict.regressed if f"regressed {path}" not in cycle.allowed}
     failed = {path for path in cycle.failed if f"failed {path}" not in cycle.allowed}
-    length = len(found.digests) if found.digests is not None else cycle.num_buckets
+    length = len(found.digests) if found.digests is not None else cycle.expected_buckets
     broken = [f"undecodable {name}" for name in found.undecodable]
     broken += [f"missing_bucket {number}" for number in found.missing]
-    if length != cycle.num_buckets:
+    if length not in {None, cycle.num_buckets}:
         broken.append(f"num_buckets {length} -> {cycle.num_buckets}")
     if found.absent and cycle.known:
         broken.append("missing_sync_info")
-    whole = found.digests is not None and found == former(found.insights, length)
+    whole = is_whole(cycle)
     expected = (
         beyond(unasked, cycle, Counter(cycle.recent))
         or beyond(back, cycle, Counter())
         or bool({mount_of(path, CONFIGURED) for path in unasked} & cycle.replaced)
         or bool(set(broken) - cycle.allowed)
         or (bool(failed) and not whole)
+        or (not whole and bool(lost(cycle) - cycle.allowed))
     )
     assert bool(verdict.refusals) == expected
     assert bool(verdict.allowance) == expected
@@ -153,6 +179,7 @@ def test_what_neither_shrinks_nor_goes_back_is_never_refused_over_a_sound_sync_i
     cycle: Proposal,
 ) -> None:
     verdict = judge(cycle, LIMITS)
+    # Whatever was committed last: a whole sync info says by itself what would vanish.
     sound = former(cycle.former.insights, cycle.num_buckets)
     insights = dict(cycle.insights)
     insights |= {
@@ -160,7 +187,14 @@ def test_what_neither_shrinks_nor_goes_back_is_never_refused_over_a_sound_sync_i
     }
     assert judge(
         msgspec.structs.replace(cycle, former=sound, insights=insights), LIMITS
-    ) == Verdict((), (), {}, (), "")
+    ) == Verdict(
+        vanished=(),
+        regressed=(),
+        unasked={},
+        insights=Counter(mount_of(path, CONFIGURED) for path in insights),
+        refusals=(),
+        allowance="",
+    )
 
 
 @settings(max_examples=80)
@@ -169,9 +203,30 @@ def test_what_is_refused_is_lifted_by_exactly_the_yes_to_it(cycle: Proposal) -> 
     verdict = judge(cycle, LIMITS)
     if not verdict.refusals:
         return
-    after = judge(with_yes(cycle, covered(cycle, verdict)), LIMITS)
-    assert (after.refusals, after.allowance, after.unasked) == ((), "", {})
-    assert (after.vanished, after.regressed) == (verdict.vanished, verdict.regressed)
+    given_yes = with_yes(cycle, covered(cycle, verdict))
+    # With a yes, the counts that were shown with it take the place of the last commit's.
+    shown = msgspec.structs.replace(given_yes, expected=verdict.insights)
+    for proposal in (given_yes, shown):
+        after = judge(proposal, LIMITS)
+        assert (after.refusals, after.allowance, after.unasked) == ((), "", {})
+        assert (after.vanished, after.regressed) == (verdict.vanished, verdict.regressed)
+
+
+@settings(max_examples=80)
+@given(cycles(), cycles())
+def test_a_yes_over_a_broken_sync_info_is_one_to_no_less_than_was_shown(
+    one: Proposal, other: Proposal
+) -> None:
+    verdict = judge(one, LIMITS)
+    if not verdict.refusals:
+        return
+    later = with_yes(other, covered(one, verdict))
+    later = msgspec.structs.replace(later, expected=verdict.insights)
+    if is_whole(later) or judge(later, LIMITS).refusals:
+        return
+    now = Counter(mount_of(path, CONFIGURED) for path in later.insights)
+    for mount, count in verdict.insights.items():
+        assert count - now[mount] <= max(FEW, count / 5)
 
 
 @settings(max_examples=80)
@@ -193,6 +248,9 @@ def test_vanishing_less_is_never_worse(cycle: Proposal) -> None:
     verdict = judge(cycle, LIMITS)
     if verdict.refusals or not verdict.vanished:
         return
+    if cycle.allowed:
+        # A yes that is in force brings the counts that were shown with it.
+        cycle = msgspec.structs.replace(cycle, expected=verdict.insights)
     for back in (verdict.vanished[:1], verdict.vanished[::2], verdict.vanished):
         stays = {path: cycle.former.insights[path] for path in back}
         fewer = msgspec.structs.replace(cycle, insights={**cycle.insights, **stays})

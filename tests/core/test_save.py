@@ -190,7 +190,7 @@ class Shape(NamedTuple):
             Set(f"{self.prefix}{name}", b"\xff" * size, self.modify_index)
             for name, size in sizes.items()
         )
-        return SavePlan(f"{self.prefix}index", self.modify_index, "", tuple(writes), ())
+        return SavePlan(f"{self.prefix}index", self.modify_index, "", tuple(writes), 0, ())
 
 
 shapes = st.builds(
@@ -244,7 +244,7 @@ def test_the_steps_of_any_plan(shape: Shape) -> None:
 )
 def test_a_transaction_is_filled_to_its_last_operation(writes: int, shape: list[int]) -> None:
     sets = tuple(Set(f"{PREFIX}{n}", b"{}", 0) for n in range(writes))
-    steps = SavePlan(f"{PREFIX}index", 7, "", sets, ()).steps()
+    steps = SavePlan(f"{PREFIX}index", 7, "", sets, 0, ()).steps()
     assert [len(step.operations) for step in steps if isinstance(step, Transaction)] == shape
     assert len(steps) == len(shape)
 
@@ -256,7 +256,7 @@ def test_what_is_too_large_for_a_transaction_goes_alone(
     # Tried on Consul 1.8.7: 393,000 bytes pass in a transaction, 395,000 do not.
     small, large = Set(f"{PREFIX}0", b"{}", 5), Set(f"{PREFIX}1", b"x" * size, 6)
     index = Set(f"{PREFIX}index", b"[]", 7)
-    steps = SavePlan(f"{PREFIX}index", 7, "", (small, large, index), ()).steps()
+    steps = SavePlan(f"{PREFIX}index", 7, "", (small, large, index), 0, ()).steps()
     assert [kind.__name__ for kind in map(type, steps)].count("Put") == (kind is Put)
     assert any(isinstance(step, kind) and large in written([step]) for step in steps)
     assert written(steps) == [small, large, index]

@@ -12,7 +12,6 @@ from vsync_sm.core.safety import ALLOWANCE_S
 
 HOUR = int(ALLOWANCE_S)
 BEGAN = datetime(2026, 11, 2, 10, tzinfo=UTC)
-INDEX_KEY = f"{PREFIX}index"
 
 
 class Told:
@@ -44,11 +43,13 @@ class Told:
             self.memory.note(self.records[-1])
         return self.memory
 
-    def start(self, cycle: int = 1) -> None:
+    def start(self, cycle: int = 1, *, num_buckets: int = 4) -> None:
         """A cycle begins."""
         self.cycle = cycle
         self(
-            e.CycleStarted(mounts=("secret/", "ops/"), workers=1, num_buckets=4, deadline_s=300.0),
+            e.CycleStarted(
+                mounts=("secret/", "ops/"), workers=1, num_buckets=num_buckets, deadline_s=300.0
+            ),
             moved("tick", "waiting", "listing"),
         )
 
@@ -58,11 +59,23 @@ class Told:
         self.cycle = None
 
     def save(
-        self, *, vanished: int = 0, end: e.Event | None = None, allowance: str = "", after: int = 1
+        self,
+        *,
+        vanished: int = 0,
+        end: e.Event | None = None,
+        allowance: str = "",
+        after: int = 1,
+        prefix: str = PREFIX,
+        num_buckets: int = 4,
+        insights: int = 20,
     ) -> None:
-        """A cycle that saves, and how the save ends."""
-        self.start(self.memory.last_cycle + 1)
-        self(save_started(vanished=vanished, allowance=allowance), after=after)
+        """A cycle that saves over nothing, and how the save ends."""
+        self.start(self.memory.last_cycle + 1, num_buckets=num_buckets)
+        self(read(index="", prefix=prefix))
+        started = save_started(
+            vanished=vanished, allowance=allowance, prefix=prefix, insights=insights
+        )
+        self(started, after=after)
         if end is not None:
             self(end)
         self.finish("saved" if end == COMMITTED else "aborted")
@@ -71,29 +84,32 @@ class Told:
         """The moment of the last record, ns since 1970."""
         return moment(self.records[-1].ts)
 
-    def recent(self) -> dict[str, int]:
+    def recent(self, prefix: str = PREFIX) -> dict[str, int]:
         """What vanished unasked within the last hour."""
-        return dict(self.memory.vanished_since(self.now() - HOUR * 1_000_000_000))
+        return dict(self.memory.vanished_since(self.now() - HOUR * 1_000_000_000, prefix))
 
 
 COMMITTED = e.SaveCommitted(index="11" * 32, keys=2)
 
 
-def failed(*, written: bool) -> e.SaveFailed:
-    return e.SaveFailed(kind="conflict", message="another was faster", written=written)
+def failed(*, written: bool, kind: str = "conflict") -> e.SaveFailed:
+    return e.SaveFailed(kind=kind, message="another was faster", written=written)
 
 
 def moved(trigger: str, source: str, dest: str) -> e.Transitioned:
     return e.Transitioned(trigger=trigger, source=source, dest=dest)
 
 
-def save_started(*, vanished: int = 0, allowance: str = "") -> e.SaveStarted:
+def save_started(
+    *, vanished: int = 0, allowance: str = "", prefix: str = PREFIX, insights: int = 20
+) -> e.SaveStarted:
     return e.SaveStarted(
         index="11" * 32,
-        index_key=INDEX_KEY,
+        index_key=f"{prefix}index",
         index_modify_index=9,
-        keys=(e.SavedKey(f"{PREFIX}0", 5, "22" * 32),),
+        keys=(e.SavedKey(f"{prefix}0", 5, "22" * 32),),
         vanished={"secret/": vanished} if vanished else {},
+        insights={"secret/": insights},
         allowance=allowance,
     )
 

@@ -212,7 +212,8 @@ def test_a_refusal_comes_with_its_sample_and_id() -> None:
     story = replay(numbered(events))
     told = "".join(story)
     assert story.contradictions == []
-    assert "the save is refused: 1 of 1 path would vanish (limit: 10 paths, or 20 %)" in told
+    limit = "(limit: 10 paths or 20 %, whichever is more)"
+    assert f"the save is refused: 1 of 1 path would vanish {limit}" in told
     assert "(allowance id 3880de1ed1a3)" in told
     assert "would vanish, by mount: secret/ 1\n" in told
     assert "for example: secret/data/\\x1b[2Jc\n" in told

@@ -323,6 +323,43 @@ def test_sync_asks_the_disk_only_when_something_was_written(path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("how", ["moved", "removed", "replaced", "copied over"])
+def test_a_journal_that_lies_elsewhere_now_is_final(path: Path, how: str) -> None:
+    # A rotation by somebody else's hand: nobody would find what is written on into that file, and
+    # another vsync could lock, and write, the one that lies here now.
+    writer = begun(path)
+    writer.append(WorkerStarted(worker=1))
+    writer.sync()
+    before = path.read_bytes()
+    if how == "removed":
+        path.unlink()
+    else:
+        path.rename(path.with_name("j.1"))
+    if how == "replaced":
+        path.write_bytes(b"")
+    elif how == "copied over":
+        path.write_bytes(before)
+
+    writer.append(WorkerStarted(worker=2))
+    fault = fails(writer.sync)
+    assert "cannot sync" in fault.message
+    assert (os.strerror(errno.ENOENT) in fault.message) is (how in {"moved", "removed"})
+    assert fails(lambda: writer.append(WorkerStarted(worker=3))) is fault
+    writer.close()
+    if path.exists():
+        assert path.read_bytes() == (before if how == "copied over" else b"")
+
+
+def test_a_journal_by_another_name_of_the_same_file_goes_on(path: Path) -> None:
+    writer = begun(path)
+    linked = path.with_name("link")
+    path.rename(linked)
+    path.symlink_to(linked)
+    writer.append(WorkerStarted(worker=1))
+    writer.close()
+    assert [record.event for record in read_journal(path)] == [WorkerStarted(worker=1)]
+
+
 def test_closing_tells_of_the_last_lines_that_were_lost(path: Path) -> None:
     writer = begun(path)
     becomes(writer, "/dev/full")

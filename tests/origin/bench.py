@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from queue import Queue
 from typing import Any
 
-from tests.misbehave import Misbehave, Rule
-from tests.workshop import Run, Workshop
+from tests.misbehave import Answer, Misbehave, Request, Rule
+from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.origin.clock import SystemClock
 
 TREE = ("a", "b", "c/d", "c/e", "f/g/h", *(f"n/{number:02}" for number in range(15)))
@@ -33,6 +34,28 @@ class Later(SystemClock):
     def now(self) -> int:
         """Nanoseconds since 1970."""
         return super().now() + self._ahead
+
+
+class Late:
+    """A write that a proxy keeps from Consul, to pass it on long after its sender is gone."""
+
+    def __init__(self, proxy: Misbehave, path: str = "/v1/txn", after: int = 0) -> None:
+        """The next PUT to `path` but so many."""
+        self.rule = proxy.when(method="PUT", path=path, after=after, times=1).hang()
+        self._answered: Queue[Answer] = Queue()
+        keep = self.rule.handle
+
+        def handle(request: Request) -> Answer:
+            answer = keep(request)
+            self._answered.put(answer)
+            return answer
+
+        self.rule.handle = handle
+
+    def comes(self) -> Answer:
+        """Consul gets it now; its answer."""
+        self.rule.release()
+        return self._answered.get(timeout=PATIENCE_S)
 
 
 class Bench:

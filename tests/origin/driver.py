@@ -1,8 +1,8 @@
 """An origin in a process of its own that brings trouble upon itself at an exact moment.
 
 `python -m tests.origin.driver STEPS ARGUMENTS…` is `vsync-sm ARGUMENTS…` with one more sink: right
-after a given record was appended it sends itself signals, kills itself, freezes a server or fills
-the disk. `Driven` starts one.
+after a given record was appended it sends itself signals, kills itself, breaks, freezes a server
+or fills the disk. `Driven` starts one.
 """
 
 from __future__ import annotations
@@ -75,6 +75,11 @@ def freeze(pid: int, **moment: Any) -> Step:
 def fill_disk(room: int = 0, *, written: bool = False, **moment: Any) -> Step:
     """From now on the journal takes so many bytes more; is the record itself `written` before?"""
     return Step("fill", room, written, **moment)
+
+
+def break_loop(**moment: Any) -> Step:
+    """An exception that no code expects, in the loop itself."""
+    return Step("break", **moment)
 
 
 class Driven(Daemon):
@@ -151,6 +156,8 @@ class _Trouble:
         elif do == "signal":
             for number in arguments:
                 os.kill(os.getpid(), number)
+        elif do == "break":
+            raise ValueError("a value that nobody may see")
         elif do == "freeze":
             os.kill(arguments[0], signal.SIGSTOP)
             while _state_of(arguments[0]) != "T":

@@ -20,6 +20,7 @@ from vsync_sm import __version__
 from vsync_sm.origin.clock import NS, SystemClock
 
 _BEGAN = int(datetime(2026, 11, 2, 10, tzinfo=UTC).timestamp()) * NS
+_HALF_AN_HOUR = 30 * 60 * NS
 _SLOWER = 50
 """A real second is so small a part of one on the clock: a busy machine is none the worse."""
 
@@ -32,8 +33,8 @@ class Standing(Jumping):
         self._began = SystemClock.mono(self)
 
     def now(self) -> int:
-        """Nanoseconds since 1970: the beginning of the recording."""
-        return _BEGAN + self.ahead
+        """Nanoseconds since 1970: after whatever was recorded, but within the hour of a yes."""
+        return _BEGAN + _HALF_AN_HOUR + self.ahead
 
     def mono(self) -> int:
         """Monotonic nanoseconds."""

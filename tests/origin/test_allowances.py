@@ -20,7 +20,7 @@ def test_a_yes_to_something_unknown_is_a_mistake(bench: Bench) -> None:
     with pytest.raises(Fault) as unknown:
         bench.once(allow="0123456789ab")
     assert unknown.value.kind is FaultKind.CONFIGURATION
-    assert "Nothing stands refused" in unknown.value.hint
+    assert "An id serves for one save" in unknown.value.hint
     bench.purge(TREE[5:])
     allowance = bench.refuse(before).one(e.SaveRefused).allowance
     with pytest.raises(Fault) as unknown:

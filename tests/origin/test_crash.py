@@ -7,14 +7,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable
-from queue import Queue
 from typing import Any
 
 import pytest
 
-from tests.misbehave import Answer, Misbehave, Request
+from tests.misbehave import Misbehave
+from tests.origin.bench import Late
 from tests.origin.driver import FLUSHED, LOST, TORN, Driven, Step, drive, kill
-from tests.workshop import PATIENCE_S, Run, Workshop, events
+from tests.workshop import Run, Workshop, events
 from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
 
@@ -134,20 +134,23 @@ def test_killed_between_the_transactions_of_a_save(shop: Workshop, step: int) ->
         assert (settled.outcome, settled.written) == ("failed", step > 0)
         assert run.outcome == "saved"
         before = shop.raw()
-        assert late.comes() == 409
+        assert late.comes().status == 409
     assert shop.raw() == before
 
 
 def test_a_late_request_is_refused_though_nobody_has_touched_its_keys(
     shop: Workshop, mount: str
 ) -> None:
-    """Its buckets are as it knew them: what refuses it is the index, which has moved on."""
+    """Its buckets are as it knew them, and the journal that tells of it is lost: what refuses it
+    is the index, which has moved on.
+    """
     assert shop.once(numBuckets=MANY).code == 0
     for number in range(200):
         shop.vault.put(mount, f"for-a-while/{number}")
     with Misbehave(shop.consul.address) as proxy:
         late = Late(proxy)
         killed_while_sending(shop, proxy, late)
+        shop.journal.unlink()
         for number in range(200):
             shop.vault.purge(mount, f"for-a-while/{number}")
         shop.vault.put(mount, "secret-0")
@@ -155,37 +158,45 @@ def test_a_late_request_is_refused_though_nobody_has_touched_its_keys(
         assert run.outcome == "saved"
         assert run.one(e.SaveCommitted).keys == 2, "one bucket and the index"
         before = shop.raw()
-        assert late.comes() == 409
+        assert late.comes().status == 409
     assert shop.raw() == before
     assert shop.saved() == shop.alive()
     shop.replayed()
 
 
-class Late:
-    """A transaction that a proxy keeps, to pass it on long after its sender has died."""
+def test_a_late_request_is_refused_though_nothing_has_changed_since(
+    shop: Workshop, mount: str
+) -> None:
+    """What it would have saved is no longer so, and Consul holds what is: all its keys are written
+    anew all the same, for only then it finds them moved.
+    """
+    assert shop.once(numBuckets=MANY).code == 0
+    right = shop.saved()
+    shop.vault.delete(mount, "secret-0")
+    with Misbehave(shop.consul.address) as proxy:
+        late = Late(proxy)
+        killed_while_sending(shop, proxy, late)
+        shop.vault.undelete(mount, "secret-0", 1)
+        *_, last = records = shop.records()
+        left = [record for record in records if record.run == last.run]
+        run = recovers(shop, left, numBuckets=MANY)
+        assert run.outcome == "saved"
+        (late_save,) = events(left, e.SaveStarted)
+        assert {key.key for key in late_save.keys} <= {
+            key.key for key in run.one(e.SaveStarted).keys
+        }
+        before = shop.raw()
+        assert late.comes().status == 409
+    assert shop.raw() == before
+    assert shop.saved() == right == shop.alive()
+    assert shop.once(numBuckets=MANY).outcome == "unchanged", "no key is in doubt any more"
+    shop.replayed()
 
-    def __init__(self, proxy: Misbehave, after: int = 0) -> None:
-        self.rule = proxy.when(method="PUT", path="/v1/txn", after=after, times=1).hang()
-        self._answered: Queue[int] = Queue()
-        keep = self.rule.handle
 
-        def handle(request: Request) -> Answer:
-            answer = keep(request)
-            self._answered.put(answer.status)
-            return answer
-
-        self.rule.handle = handle
-
-    def comes(self) -> int:
-        """Consul gets it now; the status of its answer."""
-        self.rule.release()
-        return self._answered.get(timeout=PATIENCE_S)
-
-
-def killed_while_sending(shop: Workshop, proxy: Misbehave, late: Late) -> None:
+def killed_while_sending(shop: Workshop, proxy: Misbehave, late: Late, *arguments: str) -> None:
     """A run in many buckets that is killed when it has sent what is kept from Consul."""
     consul = {"address": proxy.address}
-    with Driven(shop, [], "--once", numBuckets=MANY, consul=consul) as driven:
+    with Driven(shop, [], "--once", *arguments, numBuckets=MANY, consul=consul) as driven:
         late.rule.wait_for_hit()
         os.kill(driven.process.pid, signal.SIGKILL)
         assert driven.end() == KILLED
@@ -205,6 +216,48 @@ def test_killed_when_consul_has_it_and_the_reply_is_on_its_way(shop: Workshop) -
     run = recovers(shop, shop.records(), numBuckets=MANY)
     assert run.one(e.SaveReconciled).outcome == "committed"
     assert run.outcome == "unchanged"
+
+
+def torn_change(shop: Workshop) -> set[str]:
+    """Sixty secrets in four buckets, and a run that dies between the two transactions that were to
+    make a hundred and thirty of them; the paths that were saved before.
+    """
+    (mount,) = shop.config["origin"]["mounts"]
+    for number in range(52):
+        shop.vault.put(mount, f"n/{number}")
+    assert shop.once().code == 0
+    before = set(shop.saved())
+    allowance = shop.once(numBuckets=MANY).one(e.SaveRefused).allowance
+    with Misbehave(shop.consul.address) as proxy:
+        late = Late(proxy, after=1)
+        killed_while_sending(shop, proxy, late, "--allow", allowance)
+    assert len(shop.raw()) > 5, "some of it was written"
+    return before
+
+
+def test_a_torn_change_of_the_number_of_buckets_takes_nothing_from_a_destination(
+    shop: Workshop,
+) -> None:
+    """The old index stands: who still has the old number reads what it always read."""
+    before = torn_change(shop)
+    assert set(shop.saved()) == before
+    assert shop.once(numBuckets=MANY).code == 0, "the yes was not spent"
+    assert len(shop.raw()) == MANY + 1
+    assert shop.saved() == shop.alive()
+    shop.replayed()
+
+
+@pytest.mark.parametrize("number", [4, MANY])
+def test_a_torn_change_of_the_number_of_buckets_hides_no_wipe(shop: Workshop, number: int) -> None:
+    torn_change(shop)
+    before = shop.raw()
+    (mount,) = shop.config["origin"]["mounts"]
+    for each in range(52):
+        shop.vault.purge(mount, f"n/{each}")
+    run = shop.once(numBuckets=number)
+    assert (run.code, run.outcome) == (3, "refused refused")
+    assert shop.raw() == before
+    shop.replayed()
 
 
 # --- what must survive a crash ---------------------------------------------------------------

@@ -73,14 +73,31 @@ def test_a_failed_list_aborts(bench: Bench, case: Case, folder: str) -> None:
     bench.saved()
 
 
-def test_an_empty_root_is_a_wiped_mount(bench: Bench) -> None:
+@pytest.mark.parametrize("left", [[], ["a"], ["a", "c/", "f/", "n/"]], ids=len)
+def test_what_a_list_withholds_is_asked_for_by_itself(bench: Bench, left: list[str]) -> None:
+    """A policy may hide names, a server lie: no living secret vanishes on the word of a list."""
     before = bench.begin()
-    bench.on_list().answer(404, NOTHING_HERE)
-    refused = bench.refuse(before).one(e.SaveRefused)
-    assert [(rule.rule, rule.count, rule.of) for rule in refused.refusals] == [
-        ("shrink", 20, 20),
-        ("shrink_mount", 20, 20),
-    ]
+    keys = {"data": {"keys": left}}
+    rule = bench.on_list().answer(200, keys) if left else bench.on_list().answer(404, NOTHING_HERE)
+    run = bench.once()
+    assert (run.code, run.outcome, {*run.faults}) == (3, "aborted fault", {"list_incomplete"})
+    fault = run.all(e.FaultRaised)[0]
+    assert not fault.fatal
+    assert fault.context["path"] in bench.shop.alive()
+    assert bench.raw() == before
+    rule.remove()
+    bench.saved()
+
+
+def test_a_list_that_names_a_secret_twice_is_none(bench: Bench) -> None:
+    """One of the two reads could fail, and carry the former insight over the new one."""
+    before = bench.begin()
+    rule = bench.on_list("c/").answer(200, {"data": {"keys": ["d", "e", "d"]}})
+    run = bench.once()
+    assert (run.outcome, run.faults) == ("aborted fault", ["not_vault"])
+    assert bench.raw() == before
+    rule.remove()
+    bench.saved()
 
 
 @pytest.mark.parametrize("folder", ["c/", "f/g/"])

@@ -147,6 +147,25 @@ def test_what_every_request_carries() -> None:
     assert "X-Vault-Token: two" in two
 
 
+def test_the_health_is_asked_without_a_namespace() -> None:
+    # It is the node's: a namespace has none, and OpenBao 2.7.2 answers 400 there.
+    body = b'{"initialized":true,"sealed":false,"standby":false,"version":"2.7.2"}'
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with RawServer(said) as server:
+        vault = Vault(address=server.address, token="one", namespace="team/a")
+        assert vault.health(soon).version == "2.7.2"
+        fault_of(lambda: vault.token_alive(soon))  # that body is no answer to it
+    health, other = (request.decode() for request in server.heard)
+    assert health.startswith("GET /v1/sys/health")
+    assert "namespace" not in health.lower()
+    assert "X-Vault-Namespace: team/a\r\n" in other
+
+
+def test_the_health_of_a_real_server_is_told_to_a_namespace_too(bao: BaoServer) -> None:
+    vault = Vault(address=bao.address, token=bao.token, namespace="nowhere/")
+    assert vault.health(soon).initialized
+
+
 def test_a_token_lives_until_it_is_revoked(vault_api: VaultApi) -> None:
     token = vault_api.make_token('path "secret/*" { capabilities = ["list"] }')
     vault = Vault(address=vault_api.address, token=token)
@@ -421,6 +440,30 @@ def test_a_failed_list_or_read_is_a_fault(
         assert bao.token not in f"{fault.message} {fault.hint}"
         assert fault.message
     assert len(proxy.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        (["a", "a"], True),
+        (["a", "b/", "c", "b/"], True),
+        (["", ""], True),
+        # A secret beside a folder of its name, and names that only look alike.
+        (["a", "a/", "A", "a "], False),
+        (["e\u0301", "\u00e9"], False),
+    ],
+)
+def test_a_list_that_names_one_thing_twice_is_not_vaults(
+    proxy: Misbehave, behind: Vault, names: list[str], twice: bool
+) -> None:
+    # What was put together from two pages or two nodes may lack names as well.
+    proxy.when().answer(200, {"data": {"keys": names}})
+    if not twice:
+        assert behind.list_names("kv/", "f/", soon) == tuple(names)
+        return
+    fault = fault_of(lambda: behind.list_names("kv/", "f/", soon))
+    assert fault.kind is FaultKind.NOT_VAULT
+    assert "twice" in fault.message
 
 
 def test_a_redirect_says_where_to(proxy: Misbehave, behind: Vault) -> None:

@@ -44,6 +44,7 @@ class FaultKind(Enum):
     DEADLINE = ("deadline", False, False)
     CARRIED_TOO_LONG = ("carried_too_long", False, False)
     KEEPS_FAILING = ("keeps_failing", False, False)
+    SAVE_REFUSED = ("save_refused", False, False)
     LIST_INCOMPLETE = ("list_incomplete", False, False)
     VANISHED_BETWEEN_LISTS = ("vanished_between_lists", False, False)
 

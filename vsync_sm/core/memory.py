@@ -217,6 +217,7 @@ class Memory:
         self._cycle.regressed.add(event.path)
 
     def _save_started(self, record: Record, event: events.SaveStarted) -> None:
+        self._doubt()  # of one under another prefix, that no reading back has settled
         self.open_save = OpenSave(record.run, record.cycle or 0, event, self._cycle.num_buckets)
         self._cycle.unasked = event.vanished
 
@@ -290,8 +291,8 @@ class Memory:
         self._known.add(save.prefix)
         self._remembered[save.prefix] = Remembered(save.num_buckets, save.started.insights)
         self._spend(save.started.allowance)
-        # Every key that was in doubt was written anew: what comes late is refused.
-        self._doubtful.clear()
+        # Every key of its own that was in doubt was written anew: what comes late is refused.
+        self._doubtful = {key for key in self._doubtful if not key.startswith(save.prefix)}
 
     def _doubt(self) -> None:
         if self.open_save is not None:

@@ -16,7 +16,8 @@ _BROKEN = frozenset(("undecodable", "missing_bucket"))
 def rule(refusal: Refusal) -> str:
     """One rule that refuses, in words with its numbers and its limit."""
     words = _RULES.get(refusal.rule, _unknown)
-    limit = f" (limit: {count(FEW, 'path')}, or {share(refusal.limit)})" if refusal.limit else ""
+    either = f"{count(FEW, 'path')} or {share(refusal.limit)}, whichever is more"
+    limit = f" (limit: {either})" if refusal.limit else ""
     return printable(f"{words(refusal)}{limit}")
 
 
@@ -91,7 +92,8 @@ def _block(event: SaveRefused, allow_command: str, *, planned: bool) -> Iterator
     yield "What to do:"
     yield from (f"  - {advice}" for advice in _advice(event))
     if allow_command:
-        yield "  - If it is meant, allow exactly this, for the next save, within an hour:"
+        yield "  - If it is meant, allow it for the next save, within an hour (what goes beyond it"
+        yield "    is judged as ever). Stop the daemon first, run this, and start it again:"
         yield f"      {allow_command}"
     else:
         yield "  - If it is meant, let a cycle be refused: it prints the command that allows it."

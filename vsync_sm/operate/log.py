@@ -96,6 +96,7 @@ class Log:
     ) -> None:
         """`allow_command` gives the exact command that allows a refusal's id."""
         self.close = close
+        self._refused = ""  # told in full once, not in each cycle anew
         self._json = json  # where every field stands beside the sentence
         self._progress = progress
         self._allow_command = allow_command
@@ -126,6 +127,9 @@ class Log:
     def _words(self, record: e.Record) -> str:
         event = record.event
         if isinstance(event, e.SaveRefused):
+            if event.allowance == self._refused:
+                return f"{sentence(record)}: as before"
+            self._refused = event.allowance
             return refusal(event, allow_command=self._allow_command(event.allowance))
         words = sentence(record)
         if isinstance(event, e.FaultRaised) and event.context and not self._json:

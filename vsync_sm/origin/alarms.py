@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.events import SaveRefused
 
 THREADS_PER_WORKER = 4
 """So many abandoned threads a worker, over all dead cycles, and the run halts."""
 
 SAMPLE = 10
+
+
+def newly_refused(event: SaveRefused) -> Fault:
+    """What a human is told when a save is refused under an id that was not refused before."""
+    vanished, regressed = sum(event.vanished.values()), sum(event.regressed.values())
+    return Fault(
+        FaultKind.SAVE_REFUSED,
+        f"a save is refused: {vanished} paths would vanish, {regressed} would go back to an older "
+        f"version ({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
+        hint="Restore it in Vault, or allow it: "
+        f"vsync-sm --headless --once --allow {event.allowance}",
+        context={"allowance": event.allowance, "sample": ", ".join(event.sample)},
+    )
 
 
 def keeps_failing(row: int, after: int, *, told: bool) -> Fault | None:

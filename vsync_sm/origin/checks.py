@@ -83,6 +83,21 @@ class StartupChecks:
     # --- Consul ---
 
     def _check_consul(self) -> CheckPassed:
+        try:
+            return self._probe_consul()
+        except Fault as fault:
+            if fault.kind is not FaultKind.CONSUL_FORBIDDEN:
+                raise
+            prefix = self._terms.prefix
+            raise Fault(
+                fault.kind,
+                fault.message,
+                hint=f'The token needs: key_prefix "{prefix}" {{ policy = "write" }}. Is one given '
+                "(origin.consul.token, CONSUL_HTTP_TOKEN), and does Consul know it?",
+                context=fault.context,
+            ) from None
+
+    def _probe_consul(self) -> CheckPassed:
         consul, limit = self._servers.consul, self._scope.budget.consul
         # Beside the buckets, where a destination's own probes lie: every reader ignores it.
         directory = f"{self._terms.prefix}vsyncChecks/"
@@ -97,6 +112,7 @@ class StartupChecks:
         consul.delete(key, limit)
         if consul.read(key, limit) is not None:
             raise _probe_failed(key, "deleted")
+        consul.read_tree(self._terms.prefix, limit)  # as every cycle does
         return CheckPassed(
             check="Consul sync path",
             detail=f"wrote, read, listed, updated and deleted a probe key under {directory}",

@@ -27,7 +27,12 @@ from vsync_sm.origin.accounts import (
     save_started,
     workers_stopped,
 )
-from vsync_sm.origin.alarms import carried_too_long, keeps_failing, too_many_threads
+from vsync_sm.origin.alarms import (
+    carried_too_long,
+    keeps_failing,
+    newly_refused,
+    too_many_threads,
+)
 from vsync_sm.origin.budget import Budget
 from vsync_sm.origin.checks import Passed, Startup, StartupChecks
 from vsync_sm.origin.clock import NS
@@ -374,7 +379,11 @@ class Engine:
         self.reindexed = reindexed
         verdict, plan = reindexed.verdict, reindexed.plan
         if verdict.refusals:
-            self._ledger.tell(save_refused(reindexed, self._orders.terms.mounts))
+            known = self._ledger.memory.refusal_ids
+            event = save_refused(reindexed, self._orders.terms.mounts)
+            self._ledger.tell(event)
+            if event.allowance not in known:
+                self._herald.inform(newly_refused(event))
             self._abort(Reason.refused)
         elif self._orders.mode is Mode.plan:
             self._outcome = "unchanged" if plan.nothing_to_write else "saved"
