@@ -174,7 +174,9 @@ def wiped(workshop: Workshop, mount: str) -> Workshop:
 def offered(told: str) -> list[str]:
     """The command that a refusal printed, as a shell splits it."""
     (command,) = [line for line in told.splitlines() if line.strip().startswith("vsync-sm ")]
-    assert "allow exactly this" in told.splitlines()[told.splitlines().index(command) - 1]
+    assert (
+        "run this, and start it again:" in told.splitlines()[told.splitlines().index(command) - 1]
+    )
     return shlex.split(command)
 
 
@@ -219,13 +221,13 @@ def test_a_refusal_prints_what_would_vanish_and_a_command_that_works(
     wiped.replayed()
 
 
-def test_the_command_of_a_daemon_starts_a_daemon(wiped: Workshop) -> None:
+def test_the_command_that_a_daemon_offers_saves_once(wiped: Workshop) -> None:
     with wiped.start("--log-type", "console") as daemon:
         daemon.wait_for(lambda record: isinstance(record.event, e.SaveRefused))
         daemon.signal()
         stderr = daemon.process.communicate(timeout=PATIENCE_S)[1]
     command = offered(stderr)
-    assert "--once" not in command
+    assert "--once" in command
     command[0] = environment(wiped.home)["PATH"].partition(":")[0] + "/vsync-sm"
     with Daemon(command, wiped.journal) as daemon:
         daemon.wait_for(
@@ -233,7 +235,7 @@ def test_the_command_of_a_daemon_starts_a_daemon(wiped: Workshop) -> None:
                 isinstance(record.event, e.AllowanceSpent) and record.event.why == "saved"
             )
         )
-        assert daemon.stop() == 0
+        assert daemon.wait() == 0
     assert wiped.saved() == {}
 
 

@@ -243,7 +243,8 @@ def test_a_refusal_is_told_in_full() -> None:
         "What to do:\n"
         "  - If it is not meant, restore it in Vault (or put the mount back into the "
         "configuration): the next cycle then saves by itself.\n"
-        "  - If it is meant, allow exactly this, for the next save, within an hour:\n"
+        "  - If it is meant, allow it for the next save, within an hour (what goes beyond it\n"
+        "    is judged as ever). Stop the daemon first, run this, and start it again:\n"
         "      vsync-sm --headless --allow 3880de1ed1a3"
     )
 
@@ -302,7 +303,7 @@ def test_every_rule_has_its_words_and_its_advice(refused: e.Refusal, words: str)
     told = refusal(event, allow_command="do it")
     assert f"  - {words}\n" in told
     advice = told.partition("What to do:\n")[2].splitlines()
-    assert len(advice) == (2 if refused.rule == "of_tomorrow" else 3)
+    assert len(advice) == (3 if refused.rule == "of_tomorrow" else 4)
 
 
 def test_what_would_be_refused_cannot_be_allowed_yet() -> None:

@@ -235,6 +235,8 @@ def test_without_an_index_stale_buckets_count_and_so_does_their_damage() -> None
         "١",
         "１",
         "²",
+        "100000",
+        pytest.param("9" * 5_000, id="more digits than Python takes"),
         "index/",
         "Index",
         "0/index",

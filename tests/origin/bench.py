@@ -107,6 +107,13 @@ class Bench:
         """A rule for the transactions of a save."""
         return self.consul.when(method="PUT", path="/v1/txn", **which)
 
+    def on_tree(self, after: int = 0, **which: Any) -> Rule:
+        """A rule for the reads of the whole sync info, once a run's checks have read it: the first
+        of a cycle, then the settling one.
+        """
+        path = f"/v1/kv/{self.shop.prefix}[?].*recurse"
+        return self.consul.when(method="GET", path=path, after=after + 1, **which)
+
     # --- what the origin does ---
 
     def once(self, **how: Any) -> Run:

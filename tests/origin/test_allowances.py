@@ -48,8 +48,7 @@ def test_a_yes_is_spent_by_a_save_whose_end_is_known_only_later(bench: Bench) ->
     bench.purge(many(20))
     allowance = bench.refuse(bench.raw()).one(e.SaveRefused).allowance
     bench.on_write(times=1).lose_reply()
-    read_back = f"/v1/kv/{bench.shop.prefix}[?].*recurse"
-    bench.consul.when(method="GET", path=read_back, after=1, times=1).drop_before()
+    bench.on_tree(after=1, times=1).drop_before()
     assert len(bench.once(allow=allowance).all(e.SaveUncertain)) == 1
     assert bench.once().one(e.SaveReconciled).outcome == "committed"
     bench.fill(many(20))

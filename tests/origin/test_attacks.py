@@ -70,8 +70,7 @@ def test_a_late_save_after_a_cycle_that_found_nothing_new(
 
 
 def test_a_late_save_whose_reading_back_failed_too(bench: Bench, late: Callable[..., Late]) -> None:
-    read_back = f"/v1/kv/{bench.shop.prefix}[?].*recurse"
-    bench.consul.when(method="GET", path=read_back, after=2, times=1).drop_before()
+    bench.on_tree(after=3, times=1).drop_before()
     held = late(outcome=e.SaveUncertain)
     settled = bench.once()
     assert (settled.outcome, settled.one(e.SaveReconciled).outcome) == ("saved", "failed")

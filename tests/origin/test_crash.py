@@ -205,7 +205,7 @@ def killed_while_sending(shop: Workshop, proxy: Misbehave, late: Late, *argument
 def test_killed_when_consul_has_it_and_the_reply_is_on_its_way(shop: Workshop) -> None:
     with Misbehave(shop.consul.address) as proxy:
         lost = proxy.when(method="PUT", path="/v1/txn", after=2).lose_reply()
-        read = proxy.when(method="GET", path=".*recurse", after=1).hang()
+        read = proxy.when(method="GET", path=".*recurse", after=2).hang()
         with Driven(
             shop, [], "--once", numBuckets=MANY, consul={"address": proxy.address}
         ) as driven:

@@ -220,11 +220,10 @@ def test_a_rate_limit_is_waited_for(
 @pytest.mark.parametrize("how", ["500", "closed"])
 def test_what_heals_after_two_tries_is_no_fault(bench: Bench, where: str, how: str) -> None:
     bench.begin()
-    path = f"/v1/kv/{bench.shop.prefix}[?].*recurse"
     on = {
         "list": lambda: bench.on_list("c/", times=2),
         "read": lambda: bench.on_read("b", times=2),
-        "consul": lambda: bench.consul.when(method="GET", path=path, times=2),
+        "consul": lambda: bench.on_tree(times=2),
         "mount": lambda: bench.vault.when(path="/v1/sys/internal/ui/mounts/", after=1, times=2),
     }[where]()
     on.answer(500, {"errors": ["a moment"]}) if how == "500" else on.drop_before()
@@ -239,8 +238,7 @@ def test_what_heals_after_two_tries_is_no_fault(bench: Bench, where: str, how: s
 
 def test_a_consul_that_cannot_be_read_aborts(bench: Bench) -> None:
     before = bench.begin()
-    path = f"/v1/kv/{bench.shop.prefix}[?].*recurse"
-    bench.consul.when(method="GET", path=path).html(200)
+    bench.on_tree().html(200)
     run = bench.once()
     assert (run.code, run.outcome, run.faults) == (3, "aborted fault", ["not_consul"])
     assert bench.raw() == before

@@ -28,11 +28,6 @@ def indexes(bench: Bench) -> dict[str, int]:
     return {name: consul.modify_index(prefix + name) for name in keys(bench)}
 
 
-def read_back(bench: Bench, **which: Any) -> Rule:
-    """A rule for the reads of the whole sync info: the first of a cycle, then the settling one."""
-    return bench.consul.when(method="GET", path=f"/v1/kv/{bench.shop.prefix}[?].*recurse", **which)
-
-
 # --- what is written --------------------------------------------------------------------------
 
 
@@ -353,7 +348,7 @@ def test_a_save_that_cannot_be_settled_is_uncertain_until_the_next_cycle(
     before = bench.begin()
     on = bench.on_write(times=1)
     _ = on.lose_reply() if arrived else on.drop_before()
-    rule = read_back(bench, after=1).answer(500, b"No cluster leader")
+    rule = bench.on_tree(after=1).answer(500, b"No cluster leader")
     run = bench.once()
     assert (run.code, run.outcome) == (3, "aborted fault")
     assert run.all(e.SaveUncertain)
