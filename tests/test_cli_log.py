@@ -222,10 +222,13 @@ def test_a_refusal_prints_what_would_vanish_and_a_command_that_works(
 
 
 def test_the_command_that_a_daemon_offers_saves_once(wiped: Workshop) -> None:
-    with wiped.start("--log-type", "console") as daemon:
-        daemon.wait_for(lambda record: isinstance(record.event, e.SaveRefused))
+    with wiped.start("--log-type", "console", tick="50ms") as daemon:
+        daemon.wait_for(
+            lambda record: isinstance(record.event, e.SaveRefused) and record.cycle == 4
+        )
         daemon.signal()
         stderr = daemon.process.communicate(timeout=PATIENCE_S)[1]
+    assert stderr.count(": as before") >= 2, "in full it is told once"
     command = offered(stderr)
     assert "--once" in command
     command[0] = environment(wiped.home)["PATH"].partition(":")[0] + "/vsync-sm"

@@ -182,6 +182,28 @@ def test_nobody_to_tell(workshop: Workshop) -> None:
     assert not fatal_in(workshop).all(e.Notified)
 
 
+def test_a_refused_save_is_told_once(workshop: Workshop, mount: str) -> None:
+    """Not in each cycle anew, nor by the next run: what is refused is still the same."""
+    for number in range(12):
+        workshop.vault.put(mount, f"{number}")
+    assert workshop.once().code == 0
+    for number in range(12):
+        workshop.vault.purge(mount, f"{number}")
+    kept = workshop.home / "kept.json"
+    scene = Scene(workshop)
+    scene.on(came(e.Notified), scene.signal)
+    run = scene.run(tick="10ms", notify=keeps(kept))
+    assert run.all(e.SaveRefused)[1:], "the cycles went on meanwhile"
+    assert run.one(e.Notified).kind == "save_refused"
+    said = json.loads(json.loads(kept.read_text())["said"])
+    assert (said["kind"], said["fatal"]) == ("save_refused", False)
+    assert f"--allow {run.all(e.SaveRefused)[0].allowance}" in said["hint"]
+    again = workshop.once(notify=keeps(kept))
+    assert (again.code, again.all(e.Notified)) == (3, [])
+    assert len(workshop.saved()) == 12
+    workshop.replayed()
+
+
 @pytest.fixture
 def bench(workshop: Workshop) -> Any:
     """An origin with a proxy in front of each of its servers."""
