@@ -77,6 +77,23 @@ def test_a_late_save_whose_reading_back_failed_too(bench: Bench, late: Callable[
     comes_to_nothing(bench, held)
 
 
+def test_a_late_save_while_another_sync_path_is_saved(
+    bench: Bench, late: Callable[..., Late]
+) -> None:
+    """With one journal for both: what the other one saves settles nothing here."""
+    held = late()
+    assert beside(bench).once().outcome == "saved"
+    assert bench.once().outcome == "saved"
+    comes_to_nothing(bench, held)
+
+
+def beside(bench: Bench) -> Workshop:
+    """An origin of the same mount and journal with a sync path of its own."""
+    shop = bench.shop
+    path = f"{shop.config['origin']['syncPath']}production/"
+    return Workshop(shop.vault, shop.consul, [bench.mount], path, shop.home)
+
+
 def test_a_late_save_of_a_bucket_that_no_index_fences(
     bench: Bench, late: Callable[..., Late], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,8 +194,7 @@ def test_a_yes_holds_for_its_own_sync_path_only(bench: Bench, what: str) -> None
     bench.bypass()
     bench.fill(many(40))
     shop = bench.shop
-    production = f"{shop.config['origin']['syncPath'].rstrip('/')}-production/"
-    other = Workshop(shop.vault, shop.consul, [bench.mount], production, shop.home)
+    other = beside(bench)
     bench.saved()
     assert other.once().outcome == "saved"
     if what == "wiped":
@@ -192,7 +208,6 @@ def test_a_yes_holds_for_its_own_sync_path_only(bench: Bench, what: str) -> None
     assert (refused.code, refused.outcome) == (3, "refused refused")
     assert other.raw() == before
     bench.saved()  # where it was refused, the yes is good
-    shop.consul.delete_tree(production)
 
 
 def test_a_yes_from_the_future_is_none(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.origin.driver import FLUSHED, LOST, TORN, Driven, Step, drive, kill
 from tests.workshop import Run, Workshop, events
 from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
+from vsync_sm.core.sync_info import bucket_of
 
 KILLED = -signal.SIGKILL
 
@@ -150,10 +152,12 @@ def test_a_late_request_is_refused_though_nobody_has_touched_its_keys(
     with Misbehave(shop.consul.address) as proxy:
         late = Late(proxy)
         killed_while_sending(shop, proxy, late)
+        sent = {key.key for key in events(shop.records(), e.SaveStarted)[-1].keys[:63]}
         shop.journal.unlink()
         for number in range(200):
             shop.vault.purge(mount, f"for-a-while/{number}")
-        shop.vault.put(mount, "secret-0")
+        names = (f"new-{number}" for number in count())
+        shop.vault.put(mount, next(name for name in names if bucket_key(shop, name) not in sent))
         run = shop.once(numBuckets=MANY)
         assert run.outcome == "saved"
         assert run.one(e.SaveCommitted).keys == 2, "one bucket and the index"
@@ -191,6 +195,33 @@ def test_a_late_request_is_refused_though_nothing_has_changed_since(
     assert shop.saved() == right == shop.alive()
     assert shop.once(numBuckets=MANY).outcome == "unchanged", "no key is in doubt any more"
     shop.replayed()
+
+
+def test_a_late_request_is_refused_though_another_sync_path_was_saved_since(
+    shop: Workshop, mount: str
+) -> None:
+    """The run that finds the journal after the crash is not the one that can settle the save."""
+    assert shop.once(numBuckets=MANY).code == 0
+    shop.vault.delete(mount, "secret-0")
+    path = f"{shop.config['origin']['syncPath']}production/"
+    other = Workshop(shop.vault, shop.consul, [mount], path, shop.home)
+    with Misbehave(shop.consul.address) as proxy:
+        late = Late(proxy)
+        killed_while_sending(shop, proxy, late)
+        shop.vault.undelete(mount, "secret-0", 1)
+        assert other.once().outcome == "saved"
+        assert shop.once(numBuckets=MANY).outcome == "saved"
+        before = shop.raw()
+        assert late.comes().status == 409
+    assert shop.raw() == before
+    assert shop.saved() == shop.alive()
+    shop.replayed()
+
+
+def bucket_key(shop: Workshop, name: str) -> str:
+    """Where a secret of the one mount lies, of `MANY` buckets."""
+    (mount,) = shop.config["origin"]["mounts"]
+    return f"{shop.prefix}{bucket_of(f'{mount}data/{name}', MANY)}"
 
 
 def killed_while_sending(shop: Workshop, proxy: Misbehave, late: Late, *arguments: str) -> None:

@@ -100,6 +100,23 @@ def test_a_human_is_told_of_a_full_disk(shop: Workshop, ends: str) -> None:
         assert str(shop.journal) in fault["message"]
 
 
+@pytest.mark.parametrize("new", ["nothing", "an empty file"])
+def test_a_journal_that_is_moved_away_meanwhile(shop: Workshop, mount: str, new: str) -> None:
+    """As log rotation does: what is written from then on nobody would find, nor be locked out."""
+    with shop.start(tick="50ms") as daemon:
+        daemon.wait_for(lambda r: isinstance(r.event, e.SaveCommitted) and (r.cycle or 0) > 1)
+        before = shop.raw()
+        shop.journal.rename(shop.home / "rotated.jsonl")
+        if new != "nothing":
+            shop.journal.touch()
+        shop.vault.put(mount, "secret-1")
+        assert daemon.wait() == 1
+        assert daemon.process.stderr
+        assert "cannot sync the journal" in daemon.process.stderr.read()
+    assert shop.raw() == before
+    assert not shop.journal.exists() or not shop.journal.read_bytes()
+
+
 # --- a journal that cannot be opened ---------------------------------------------------------
 
 
