@@ -38,8 +38,6 @@ from vsync_sm.servers.vault import Vault
 STOP_ASKED_EVERY = 4_096
 """While the journal is read, a stop is looked for every so many lines."""
 
-_NOTHING = Path(os.devnull)
-
 
 class Past(msgspec.Struct, frozen=True):
     """What the journal tells a new run."""
@@ -262,7 +260,7 @@ def _token(settings: Settings) -> str:
             FaultKind.AUTHENTICATION,
             "the token file cannot be read",
             hint=f"{error.mistakes[0].wrong}: {error.mistakes[0].hint}",
-            context={"file": str(settings.origin.vault.token_file or _NOTHING)},
+            context={"file": str(settings.origin.vault.token_file or "")},
         ) from None
 
 

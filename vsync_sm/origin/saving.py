@@ -38,7 +38,8 @@ from vsync_sm.servers.consul import Consul
 WARN_SHARE = 0.8
 """A bucket beyond this share of Consul's value limit is told of before it is too late."""
 
-TRANSACTIONS_DELETED = 60
+DELETED_AT_ONCE = 60
+"""Stale keys in one transaction, below Consul's 64 operations with room for the fence."""
 
 _EVERYWHERE = (
     "Change numBuckets at every destination together with the origin: a destination halts on an "
@@ -297,9 +298,9 @@ class Saver:
             if index is None or sha256(index.value) != self._plan.index_digest:
                 return None
             fence = Check(index.key, index.modify_index)
-            for at in range(0, len(stale), TRANSACTIONS_DELETED):
+            for at in range(0, len(stale), DELETED_AT_ONCE):
                 self._scope.check()
-                chunk = stale[at : at + TRANSACTIONS_DELETED]
+                chunk = stale[at : at + DELETED_AT_ONCE]
                 deletes = (Delete(pair.key, pair.modify_index) for pair in chunk)
                 self._consul.transact((fence, *deletes), limit)
         except Fault as fault:
