@@ -149,6 +149,8 @@ class ConsulServer(LocalServer):
             self.token = ""
             made = self._until(deadline, "PUT", "/v1/acl/bootstrap")
             self.token = made["SecretID"]
+        # A restarted agent names a leader before it has read its tokens back from its disk.
+        self._until(deadline, "GET", "/v1/acl/token/self")
         # Without a token of its own the agent may not register its node, which sessions need.
         self.json("PUT", "/v1/agent/token/agent", {"Token": self.token})
 
