@@ -34,13 +34,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RunStarted(Event, frozen=True, tag="run_started"):
-    """The program begins. `config` is the whole configuration without secrets."""
+    """The program begins. `config` is the whole configuration without secrets.
+
+    Of it, what the view measures by: `tick_s`, `timeout_s`, and Consul's limit of one value.
+    `control` is the control socket's path as this process sees it ("": there is none).
+    """
 
     version: str
     pid: int
     host: str
     once: bool
     config: dict[str, Any]
+    tick_s: float = 60.0
+    timeout_s: float = 300.0
+    value_limit_bytes: int = 524288
+    control: str = ""
 
 
 class CheckPassed(Event, frozen=True, tag="check_passed"):
@@ -99,13 +107,17 @@ class TriggerIgnored(Event, frozen=True, tag="trigger_ignored"):
 
 
 class CycleStarted(Event, frozen=True, tag="cycle_started"):
-    """A cycle begins. `asked` says by what: `tick`, `signal` or `command`."""
+    """A cycle begins. `asked` says by what: `tick`, `signal` or `command`.
+
+    `next_tick` is when the next one is due (`mono`, ns), unless somebody asks for it before.
+    """
 
     mounts: tuple[str, ...]
     workers: int
     num_buckets: int
     deadline_s: float
     asked: str = "tick"
+    next_tick: int = 0
 
 
 class MountChecked(Event, frozen=True, tag="mount_checked"):
@@ -420,11 +432,45 @@ class SignalReceived(Event, frozen=True, tag="signal_received"):
 
 
 class CommandReceived(Event, frozen=True, tag="command_received"):
-    """Somebody asked for something: what, who, through what."""
+    """Somebody asked for something: what, who, through what.
+
+    `command` is `sync`, `pause`, `resume`, `abort`, `allow <id>` or `halt`; `through` says
+    `command line`, `control socket` or `console`. `uid` and `pid` are the peer's, as the kernel
+    tells them of a socket. `refused` says why it was not done ("": it was).
+    """
 
     command: str
     by: str
     through: str
+    uid: int | None = None
+    pid: int | None = None
+    refused: str = ""
+
+
+class TickerPaused(Event, frozen=True, tag="ticker_paused"):
+    """From now on, and in later runs, no cycle begins by itself."""
+
+    by: str
+    through: str
+    why: str = ""
+
+
+class TickerResumed(Event, frozen=True, tag="ticker_resumed"):
+    """Cycles begin by themselves again."""
+
+    by: str
+    through: str
+
+
+class ServerConditionChanged(Event, frozen=True, tag="server_condition_changed"):
+    """A server (`Vault` or `Consul`) is in another condition than it was last seen in.
+
+    `condition` is `answering`, or the word of the fault that it last gave.
+    """
+
+    server: str
+    condition: str
+    message: str = ""
 
 
 class Notified(Event, frozen=True, tag="notified"):

@@ -117,5 +117,7 @@ _DEPENDS: dict[type, Callable[[Any], Severity]] = {
     e.WorkerStopped: lambda event: "warning" if event.abandoned else "debug",
     e.SaveReconciled: lambda event: "info" if event.outcome == "committed" else "warning",
     e.FaultRaised: lambda event: "error" if event.fatal else "warning",
+    e.CommandReceived: lambda event: "warning" if event.refused else "info",
+    e.ServerConditionChanged: lambda event: "info" if event.condition == "answering" else "warning",
     e.Notified: lambda event: "info" if event.ok else "error",
 }

@@ -274,7 +274,26 @@ def _signal_received(event: e.SignalReceived) -> str:
 
 @_says(e.CommandReceived)
 def _command_received(event: e.CommandReceived) -> str:
-    return f'{event.by} asked for "{event.command}" through the {event.through}'
+    refused = f", which was not done: {event.refused}" if event.refused else ""
+    peer = "" if event.pid is None else f" (uid {event.uid}, process {event.pid})"
+    return f'{event.by}{peer} asked for "{event.command}" through the {event.through}{refused}'
+
+
+@_says(e.TickerPaused)
+def _ticker_paused(event: e.TickerPaused) -> str:
+    return f"paused by {event.by}{_and(event.why)}; no cycle begins by itself until it is resumed"
+
+
+@_says(e.TickerResumed)
+def _ticker_resumed(event: e.TickerResumed) -> str:
+    return f"resumed by {event.by}: cycles begin by themselves again"
+
+
+@_says(e.ServerConditionChanged)
+def _server_condition_changed(event: e.ServerConditionChanged) -> str:
+    if event.condition == "answering":
+        return f"{event.server} answers"
+    return f"{event.server} is in trouble ({event.condition}){_and(event.message)}"
 
 
 @_says(e.Notified)

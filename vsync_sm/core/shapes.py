@@ -30,6 +30,10 @@ class Run(msgspec.Struct, frozen=True):
     once: bool
     started: str
     config: dict[str, Any]
+    tick_s: float = 60.0
+    timeout_s: float = 300.0
+    value_limit_bytes: int = 524288
+    control: str = ""
 
 
 class RunEnd(msgspec.Struct, frozen=True):
@@ -99,6 +103,20 @@ class Tally(msgspec.Struct, frozen=True):
     retries: int = 0
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """Some of the paths that a cycle found changed: the first `KEPT_PATHS` of each kind.
+
+    How many there were stands in the cycle's tally, or in the facts of its end.
+    """
+
+    added: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    regressed: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    failed: tuple[e.PathFailed, ...] = ()
+
+
 class Cycle(msgspec.Struct, frozen=True):
     """The cycle that goes on. `listed` is None until listing is complete."""
 
@@ -114,10 +132,16 @@ class Cycle(msgspec.Struct, frozen=True):
     by_mount: dict[str, int] = {}
     tally: Tally = Tally()
     workers: tuple[Worker, ...] = ()
+    changes: Changes = Changes()
+    faults: tuple[e.FaultRaised, ...] = ()
+    reindexed: tuple[e.BucketReindexed, ...] = ()
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A cycle that is over: the facts as recorded; times and `phases` (seconds) from `mono`."""
+    """A cycle that is over: the facts as recorded; times and `phases` (seconds) from `mono`.
+
+    `changes` and `faults` are the first few of each.
+    """
 
     number: int
     run: str
@@ -127,6 +151,8 @@ class Finished(msgspec.Struct, frozen=True):
     seconds: float
     phases: dict[str, float]
     facts: e.CycleFinished
+    changes: Changes = Changes()
+    faults: tuple[e.FaultRaised, ...] = ()
 
 
 class Outcomes(msgspec.Struct, frozen=True):
@@ -148,6 +174,15 @@ class LastSave(msgspec.Struct, frozen=True):
     index: str
 
 
+class BucketSeen(msgspec.Struct, frozen=True):
+    """A bucket as last saved: its insights, its size, when (`ts`) and in which cycle it changed."""
+
+    insights: int
+    size_bytes: int
+    ts: str
+    cycle: int
+
+
 class OpenSave(msgspec.Struct, frozen=True):
     """A save that was begun and has no known outcome; `uncertain`: it ended without a reply."""
 
@@ -164,6 +199,7 @@ class LastRefusal(msgspec.Struct, frozen=True):
     ts: str
     cycle: int
     event: e.SaveRefused
+    changes: Changes = Changes()
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -189,6 +225,30 @@ class SeenSignal(msgspec.Struct, frozen=True):
     event: e.SignalReceived
 
 
+class SeenCommand(msgspec.Struct, frozen=True):
+    """A command that this run received."""
+
+    ts: str
+    event: e.CommandReceived
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Since when, by whom and why no cycle begins by itself."""
+
+    ts: str
+    by: str
+    through: str
+    why: str
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """How a server was last seen, since when: `answering`, or a fault's word and its message."""
+
+    word: str
+    ts: str
+    message: str = ""
+
+
 class SeenNotice(msgspec.Struct, frozen=True):
     """The last attempt at informing a human."""
 
@@ -199,9 +259,11 @@ class SeenNotice(msgspec.Struct, frozen=True):
 class View(msgspec.Struct, frozen=True):
     """All that is shown of a journal, after the record `seq` (0: none yet).
 
-    `run` … `signals` are of the newest run; the rest is of the whole journal. `last_cycle` is
+    `run` … `next_tick` are of the newest run; the rest is of the whole journal. `next_tick` is
+    when a cycle begins by itself (`mono`, ns). `last_cycle` is
     the highest cycle number given out, `failed_in_row` counts cycles since the last complete one
     (those that were asked to stop do not count), `last_complete` is when that one finished.
+    `saves` and `buckets` know as much as the journal tells.
     """
 
     seq: int = 0
@@ -212,6 +274,9 @@ class View(msgspec.Struct, frozen=True):
     cycle: Cycle | None = None
     checks: tuple[e.CheckPassed | e.CheckFailed, ...] = ()
     signals: tuple[SeenSignal, ...] = ()
+    commands: tuple[SeenCommand, ...] = ()
+    conditions: dict[str, Condition] = {}
+    next_tick: int = 0
 
     runs: int = 0
     crashes: int = 0
@@ -222,8 +287,12 @@ class View(msgspec.Struct, frozen=True):
     failed_in_row: int = 0
     last_complete: str = ""
     last_save: LastSave | None = None
+    saves: tuple[Finished, ...] = ()
+    buckets: dict[int, BucketSeen] = {}
+    num_buckets: int = 0
     open_save: OpenSave | None = None
     refusal: LastRefusal | None = None
     allowance: Allowance | None = None
     faults: tuple[SeenFault, ...] = ()
     notified: SeenNotice | None = None
+    pause: Pause | None = None

@@ -16,6 +16,9 @@ from vsync_sm.core import events as e
 from vsync_sm.core.machine import CYCLE, INITIAL, Trigger
 from vsync_sm.core.shapes import (
     Allowance,
+    BucketSeen,
+    Changes,
+    Condition,
     Crash,
     Cycle,
     Finished,
@@ -23,9 +26,11 @@ from vsync_sm.core.shapes import (
     LastSave,
     OpenSave,
     Outcomes,
+    Pause,
     Phase,
     Run,
     RunEnd,
+    SeenCommand,
     SeenFault,
     SeenNotice,
     SeenSignal,
@@ -35,10 +40,16 @@ from vsync_sm.core.shapes import (
     Worker,
 )
 
-__all__ = ["KEPT", "View", "apply"]
+__all__ = ["KEPT", "KEPT_PATHS", "View", "apply"]
 
 KEPT = 50
 """How many cycles, faults, checks and crashes a view remembers."""
+
+KEPT_PATHS = 200
+"""How many of a cycle's changed paths of each kind a view remembers."""
+
+_KEPT_SAVES = 20
+_KEPT_FAULTS = 10
 
 _NS = 1_000_000_000
 _PHASES = frozenset(map(str, CYCLE))
@@ -96,6 +107,10 @@ def _run_started(view: View, record: e.Record, event: e.RunStarted) -> View:
             once=event.once,
             started=record.ts,
             config=event.config,
+            tick_s=event.tick_s,
+            timeout_s=event.timeout_s,
+            value_limit_bytes=event.value_limit_bytes,
+            control=event.control,
         ),
         runs=view.runs + 1,
         ended=None,
@@ -103,6 +118,9 @@ def _run_started(view: View, record: e.Record, event: e.RunStarted) -> View:
         cycle=None,
         checks=(),
         signals=(),
+        commands=(),
+        conditions={},
+        next_tick=0,
     )
 
 
@@ -164,7 +182,9 @@ def _cycle_started(view: View, record: e.Record, event: e.CycleStarted) -> View:
         num_buckets=event.num_buckets,
         mounts=event.mounts,
     )
-    return replace(view, cycle=cycle, last_cycle=max(view.last_cycle, number))
+    return replace(
+        view, cycle=cycle, last_cycle=max(view.last_cycle, number), next_tick=event.next_tick
+    )
 
 
 @_folds(e.SyncInfoRead)
@@ -232,14 +252,23 @@ def _insight_generated(view: View, _: e.Record, event: e.InsightGenerated) -> Vi
         return view
     tally = cycle.tally
     generated = tally.generated + 1
+    workers = _ended(cycle, event.worker)
     if event.change == "unchanged":
         tally = replace(tally, generated=generated, unchanged=tally.unchanged + 1)
-    elif event.change == "added":
+        return replace(view, cycle=replace(cycle, tally=tally, workers=workers))
+    if event.change == "added":
         tally = replace(tally, generated=generated, added=tally.added + 1)
     else:
         tally = replace(tally, generated=generated, updated=tally.updated + 1)
-    workers = _ended(cycle, event.worker)
-    return replace(view, cycle=replace(cycle, tally=tally, workers=workers))
+    changes = _sampled(cycle.changes, event.change, event.path)
+    return replace(view, cycle=replace(cycle, tally=tally, workers=workers, changes=changes))
+
+
+def _sampled(changes: Changes, kind: str, item: object) -> Changes:
+    kept = getattr(changes, kind, ())
+    if len(kept) >= KEPT_PATHS or kind not in Changes.__struct_fields__:
+        return changes
+    return replace(changes, **{kind: (*kept, item)})
 
 
 @_folds(e.InsightSkipped)
@@ -252,10 +281,44 @@ def _insight_skipped(view: View, _: e.Record, event: e.InsightSkipped) -> View:
 
 @_folds(e.PathFailed)
 def _path_failed(view: View, _: e.Record, event: e.PathFailed) -> View:
-    if view.cycle is None:
+    cycle = view.cycle
+    if cycle is None:
         return view
-    workers = _ended(view.cycle, event.worker, failures=1)
-    return _count(replace(view, cycle=replace(view.cycle, workers=workers)), "failed")
+    workers = _ended(cycle, event.worker, failures=1)
+    changes = _sampled(cycle.changes, "failed", event)
+    return _count(replace(view, cycle=replace(cycle, workers=workers, changes=changes)), "failed")
+
+
+@_folds(e.InsightCarriedForward)
+def _insight_carried_forward(view: View, _: e.Record, event: e.InsightCarriedForward) -> View:
+    return _count(_sample(view, "carried", event.path), "carried")
+
+
+@_folds(e.InsightVanished)
+def _insight_vanished(view: View, _: e.Record, event: e.InsightVanished) -> View:
+    return _count(_sample(view, "vanished", event.path), "vanished")
+
+
+@_folds(e.InsightRegressed)
+def _insight_regressed(view: View, _: e.Record, event: e.InsightRegressed) -> View:
+    return _count(_sample(view, "regressed", event.path), "regressed")
+
+
+@_folds(e.BucketReindexed)
+def _bucket_reindexed(view: View, _: e.Record, event: e.BucketReindexed) -> View:
+    cycle = view.cycle
+    if cycle is None:
+        return view
+    reindexed = (*cycle.reindexed, event)
+    return _count(replace(view, cycle=replace(cycle, reindexed=reindexed)), "buckets")
+
+
+def _sample(view: View, kind: str, path: str) -> View:
+    cycle = view.cycle
+    if cycle is None:
+        return view
+    changes = _sampled(cycle.changes, kind, path)
+    return replace(view, cycle=replace(cycle, changes=changes))
 
 
 def _count(view: View, name: str) -> View:
@@ -271,11 +334,7 @@ def _counts(cls: type[e.Event], name: str) -> None:
 
 
 _counts(e.FolderListed, "folders")
-_counts(e.InsightCarriedForward, "carried")
 _counts(e.PathAbandoned, "abandoned")
-_counts(e.InsightVanished, "vanished")
-_counts(e.InsightRegressed, "regressed")
-_counts(e.BucketReindexed, "buckets")
 _counts(e.RetryScheduled, "retries")
 
 
@@ -293,6 +352,8 @@ def _cycle_finished(view: View, record: e.Record, event: e.CycleFinished) -> Vie
         seconds=(record.mono - cycle.started.mono) / _NS,
         phases=_phase_seconds(cycle),
         facts=event,
+        changes=cycle.changes,
+        faults=cycle.faults,
     )
     counted = event.outcome if event.outcome in Outcomes.__struct_fields__ else "aborted"
     view = replace(
@@ -301,6 +362,8 @@ def _cycle_finished(view: View, record: e.Record, event: e.CycleFinished) -> Vie
         history=_add(view.history, finished),
         outcomes=replace(view.outcomes, **{counted: getattr(view.outcomes, counted) + 1}),
     )
+    if event.outcome == "saved":
+        view = replace(view, saves=(*view.saves[1 - _KEPT_SAVES :], finished))
     if event.outcome in _COMPLETE:
         return replace(view, failed_in_row=0, last_complete=record.ts)
     if event.reason in _ASKED_TO_STOP:
@@ -324,7 +387,20 @@ def _save_started(view: View, record: e.Record, event: e.SaveStarted) -> View:
 @_folds(e.SaveCommitted)
 def _save_committed(view: View, record: e.Record, event: e.SaveCommitted) -> View:
     saved = LastSave(record.ts, record.run, record.cycle or 0, event.index)
-    return replace(_spent_by_save(view), last_save=saved, open_save=None, refusal=None)
+    view = _buckets_saved(_spent_by_save(view), record)
+    return replace(view, last_save=saved, open_save=None, refusal=None)
+
+
+def _buckets_saved(view: View, record: e.Record) -> View:
+    cycle = view.cycle
+    if cycle is None:
+        return view
+    there = {n: seen for n, seen in view.buckets.items() if n < cycle.num_buckets}
+    changed = {
+        each.bucket: BucketSeen(each.insights, each.size_bytes, record.ts, cycle.number)
+        for each in cycle.reindexed
+    }
+    return replace(view, buckets=there | changed, num_buckets=cycle.num_buckets)
 
 
 def _spent_by_save(view: View) -> View:
@@ -341,7 +417,8 @@ def _save_skipped(view: View, _: e.Record, __: e.SaveSkipped) -> View:
 
 @_folds(e.SaveRefused)
 def _save_refused(view: View, record: e.Record, event: e.SaveRefused) -> View:
-    return replace(view, refusal=LastRefusal(record.ts, record.cycle or 0, event))
+    changes = view.cycle.changes if view.cycle else Changes()
+    return replace(view, refusal=LastRefusal(record.ts, record.cycle or 0, event, changes))
 
 
 @_folds(e.SaveFailed)
@@ -384,12 +461,39 @@ def _allowance_spent(view: View, _: e.Record, event: e.AllowanceSpent) -> View:
 @_folds(e.FaultRaised)
 def _fault_raised(view: View, record: e.Record, event: e.FaultRaised) -> View:
     seen = SeenFault(record.ts, record.run, record.cycle, event)
-    return replace(view, faults=_add(view.faults, seen))
+    view = replace(view, faults=_add(view.faults, seen))
+    cycle = view.cycle
+    if cycle is None or len(cycle.faults) >= _KEPT_FAULTS:
+        return view
+    return replace(view, cycle=replace(cycle, faults=(*cycle.faults, event)))
 
 
 @_folds(e.SignalReceived)
 def _signal_received(view: View, record: e.Record, event: e.SignalReceived) -> View:
     return replace(view, signals=_add(view.signals, SeenSignal(record.ts, event)))
+
+
+@_folds(e.CommandReceived)
+def _command_received(view: View, record: e.Record, event: e.CommandReceived) -> View:
+    return replace(view, commands=_add(view.commands, SeenCommand(record.ts, event)))
+
+
+@_folds(e.TickerPaused)
+def _ticker_paused(view: View, record: e.Record, event: e.TickerPaused) -> View:
+    return replace(view, pause=Pause(record.ts, event.by, event.through, event.why))
+
+
+@_folds(e.TickerResumed)
+def _ticker_resumed(view: View, _: e.Record, __: e.TickerResumed) -> View:
+    return replace(view, pause=None)
+
+
+@_folds(e.ServerConditionChanged)
+def _server_condition_changed(
+    view: View, record: e.Record, event: e.ServerConditionChanged
+) -> View:
+    seen = Condition(event.condition, record.ts, event.message)
+    return replace(view, conditions={**view.conditions, event.server: seen})
 
 
 @_folds(e.Notified)
