@@ -1,4 +1,4 @@
-"""Legal journals, made up: runs, cycles, aborts, crashes and saves in every allowed order.
+"""Legal journals, made up: runs, cycles, commands, crashes and saves in every allowed order.
 
 A playbook draws from a `random.Random`; hypothesis gives one that it can shrink (`journals`).
 """
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.journal.operator import Operator
 from vsync_sm.core import events as e
 from vsync_sm.core.insight import Insight
 
@@ -24,6 +25,7 @@ CONFIG = {
 _EPOCH = datetime(2026, 11, 2, 10, tzinfo=UTC)
 _STOPS = (("SIGINT", 2), ("SIGTERM", 15), ("SIGHUP", 1))
 _CHANGES = ("added", "updated", "unchanged")
+_ALLOWANCE = "a1b2c3d4e5f6"
 
 
 class _Over(Exception):  # noqa: N818  it is no error
@@ -52,6 +54,8 @@ class Playbook:
         self.save: tuple[str, int, str] | None = None
         self.began: tuple[str, int, str] | None = None
         self.runs = 0
+        self.operator = Operator(self)
+        self.allowed = False
 
     def add(self, event: e.Event | e.Unknown, *, step: int = 1_000_000) -> None:
         """One more record, `step` nanoseconds after the last; crashes when its time has come."""
@@ -89,6 +93,7 @@ class Playbook:
         self.runs += 1
         self.run, self.mono, self.cycle, self.open_cycle = f"run-{self.runs}", 0, None, None
         self.state, self.ended = "checking", False
+        self.operator.begin_run()
         crashes = self.maybe(0.3) if crash is None else crash
         self.left = self.rng.randint(1, 60) if crashes else -1
         try:
@@ -133,6 +138,8 @@ class Playbook:
         self.add(e.CheckPassed(check="mount secret/", detail="KV version 2", note="may do more"))
         self.move("checks_passed", "waiting")
         for _ in range(min(cycles, 1) if once else cycles):
+            if not once:
+                self.operator.wait()
             if not self._play_cycle():
                 return
         self._halt_from_waiting(once=once)
@@ -152,8 +159,12 @@ class Playbook:
         self._stop("halted")
 
     def _stop(self, dest: str) -> None:
-        self._signal()
-        self.move("halt", dest, "signal")
+        operator = self.maybe(0.3)
+        if operator:
+            self.operator.halt()
+        else:
+            self._signal()
+        self.move("halt", dest, "operator" if operator else "signal")
         self._finish(0)
 
     def _signal(self) -> None:
@@ -167,10 +178,18 @@ class Playbook:
 
     def _play_cycle(self) -> bool:
         """One cycle; whether the run goes on."""
-        if self.maybe(0.1):
-            self.add(e.SignalReceived(signal="SIGUSR1", number=10))
         self.cycle = self.last_cycle + 1
-        self.add(e.CycleStarted(mounts=MOUNTS, workers=2, num_buckets=4, deadline_s=DEADLINE_S))
+        asked = self.operator.begin_cycle()
+        self.add(
+            e.CycleStarted(
+                mounts=MOUNTS,
+                workers=2,
+                num_buckets=4,
+                deadline_s=DEADLINE_S,
+                asked=asked,
+                next_tick=self.mono + 60_000_000_000,
+            )
+        )
         self.last_cycle = self.open_cycle = self.cycle
         self.move("tick", "listing")
         return _Cycle(self).play()
@@ -195,6 +214,7 @@ class _Cycle:
     def play(self) -> bool:
         for phase in (self._listing, self._working, self._reindexing, self._saving):
             name = phase.__name__.removeprefix("_")
+            self.book.operator.intrude()
             outcome = phase()
             if outcome == "refused":
                 return self._abort("refused")
@@ -203,8 +223,16 @@ class _Cycle:
             if outcome:
                 self.book.move("saved", "waiting")
                 self._finished(outcome)
-                return True
+                return self._goes_on()
         raise AssertionError("a cycle ends in saving")
+
+    def _goes_on(self) -> bool:
+        """Whether nobody asked for a halt while the save was under way."""
+        if self.book.operator.halting:
+            self.book.move("halt", "halted", "operator")
+            self.book._finish(0)
+            return False
+        return True
 
     def _listing(self) -> str:
         book = self.book
@@ -236,6 +264,7 @@ class _Cycle:
             self.add(e.WorkerStarted(worker=worker))
             self.working[worker] = 0
         failed = []
+        self.book.operator.intrude()
         while self.paths and not (self.abort_in == "working" and self.book.maybe(0.3)):
             path, worker = self.paths.pop(0), self.rng.choice((1, 2))
             failed += [path] if self._end(path, worker) else []
@@ -276,6 +305,9 @@ class _Cycle:
             self.add(e.WorkerStopped(worker=worker, paths=ended, abandoned=abandoned))
 
     def _reindexing(self) -> str:
+        if self.book.allowed and self.book.maybe(0.3):
+            self.add(e.AllowanceSpent(allowance=_ALLOWANCE, why="expired"))
+            self.book.allowed = False
         self.vanish = self.rng.randint(0, 3)
         for i in range(self.vanish):
             self.add(e.InsightVanished(path=f"secret/data/gone{i}", insight=insight()))
@@ -302,9 +334,12 @@ class _Cycle:
                 vanished={"secret/": self.vanish},
                 regressed=regressed,
                 sample=("secret/data/gone0",),
-                allowance="a1b2c3d4e5f6",
+                allowance=_ALLOWANCE,
             )
         )
+        if not self.book.allowed and self.book.maybe(0.8):
+            self.book.operator.allow(_ALLOWANCE)
+            self.book.allowed = True
 
     def _saving(self) -> str:
         if self.abort_in is None and self.book.maybe(0.4):
@@ -312,8 +347,9 @@ class _Cycle:
             return "unchanged"
         self._start_save()
         if self.abort_in != "saving":
-            self.add(e.SaveCommitted(index=self.index, keys=2))
-            self.book.began = None
+            if self.book.maybe(0.1):
+                self.book.operator.halt()
+            self._commit()
             return "saved"
         if self.book.maybe(0.5):
             self.add(e.SaveFailed(kind="conflict", message="somebody was faster", written=False))
@@ -322,6 +358,13 @@ class _Cycle:
         self.add(e.SaveUncertain(message="no reply"))
         self.book.save, self.book.began = self.book.began, None
         return "uncertain"
+
+    def _commit(self) -> None:
+        self.add(e.SaveCommitted(index=self.index, keys=2))
+        self.book.began = None
+        if self.book.allowed:
+            self.add(e.AllowanceSpent(allowance=_ALLOWANCE, why="saved"))
+            self.book.allowed = False
 
     def _start_save(self) -> None:
         keys = (e.SavedKey("vsync/origin/1", 7, "cd" * 32), e.SavedKey("vsync/origin/index", 8, ""))
@@ -332,6 +375,7 @@ class _Cycle:
                 index_modify_index=8,
                 keys=keys,
                 vanished={"secret/": self.vanish} if self.vanish else {},
+                allowance=_ALLOWANCE if self.book.allowed else "",
             )
         )
         assert self.book.cycle is not None
@@ -340,7 +384,9 @@ class _Cycle:
     # --- how it ends ---
 
     def _cause(self) -> str:
-        reason = self.rng.choice(("fault", "fatal", "signal", "timeout"))
+        reason = self.rng.choice(("fault", "fatal", "signal", "operator", "timeout"))
+        if reason == "operator":
+            self.book.operator.abort()
         if reason == "timeout" and self.abort_in == "saving":
             reason = "fault"  # from save_started on, the deadline no longer aborts
         if reason in {"fault", "fatal"}:
@@ -373,7 +419,7 @@ class _Cycle:
             self.add(e.PathAbandoned(worker=1, path=path))
         self._stop_workers(abandoned=True)
         self._finished("refused" if reason == "refused" else "aborted", reason)
-        if reason in {"fatal", "signal"}:
+        if reason in {"fatal", "signal"} or book.operator.halting:
             book.move("halt", "halted", reason)
             book._finish(1 if reason == "fatal" else 0)
             return False

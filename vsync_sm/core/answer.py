@@ -11,8 +11,9 @@ from enum import StrEnum
 import msgspec
 
 from vsync_sm.core.insight import moment
-from vsync_sm.core.machine import State
-from vsync_sm.core.shapes import View
+from vsync_sm.core.machine import Reason, State
+from vsync_sm.core.sentences import why
+from vsync_sm.core.shapes import Crash, Finished, View
 from vsync_sm.core.words import count, duration
 
 _NS = 1_000_000_000
@@ -46,8 +47,10 @@ def seconds_since(mono: int, now: Now) -> float:
 
 
 def next_tick_in(view: View, now: Now) -> float | None:
-    """Seconds until a cycle begins by itself; None while paused, or when the run is over."""
+    """Seconds until a cycle begins by itself; None when none will, or nobody can say yet."""
     if view.pause is not None or view.ended is not None or view.run is None:
+        return None
+    if view.run.once or view.state.name in {State.checking, State.halted}:
         return None
     return max(0.0, (view.next_tick - now.mono) / _NS)
 
@@ -61,6 +64,17 @@ class Word(StrEnum):
     STUCK = "STUCK"
     BEHIND = "BEHIND"
     IN_SYNC = "IN SYNC"
+
+
+MEANING = {
+    Word.HALTED: "the run has ended, or is about to: nobody syncs",
+    Word.PAUSED: "somebody asked that no cycle begins by itself",
+    Word.REFUSED: "a safety rule forbids the save; destinations keep what they have",
+    Word.STUCK: f"{STUCK_AFTER} cycles in a row, or more, failed",
+    Word.BEHIND: "no complete cycle yet, or none within two ticks and the timeout",
+    Word.IN_SYNC: "Consul holds what Vault held at the last look",
+}
+"""Every answer in one line, for who meets the word for the first time."""
 
 
 class Health(StrEnum):
@@ -139,21 +153,27 @@ def _allowed(view: View) -> float:
 
 
 def _halted(view: View, _: Now) -> tuple[str, str]:
-    code = view.ended.exit_code if view.ended else 0
-    why = view.ended.why if view.ended else "it is about to end"
-    if code == 0:
-        return why, "Start it again when it should go on: vsync-sm --headless"
-    hint = next((seen.event.hint for seen in reversed(view.faults) if seen.event.fatal), "")
-    return why, hint or "See its last faults, then start it again."
+    end, refusal = view.ended, view.refusal
+    because = end.why if end else "it is about to end"
+    fatal = view.state.reason == Reason.fatal or (end is not None and end.exit_code == _FATAL)
+    if fatal:
+        hint = next((each.event.hint for each in reversed(view.faults) if each.event.fatal), "")
+        return because, hint or "See its last faults, then start it again."
+    if end is None or end.exit_code != _NOT_SAVED:
+        return because, "Start it again when it should go on: vsync-sm --headless"
+    if refusal is None:
+        return because, "See its last faults, then start it again."
+    allow = f"vsync-sm --headless --allow {refusal.event.allowance}"
+    return because, f"Restore it in Vault, or allow it when it starts again: {allow}"
 
 
 def _paused(view: View, now: Now) -> tuple[str, str]:
     pause = view.pause
     if pause is None:
         return "", ""
-    since = duration(age(pause.ts, now) or 0.0)
-    why = f": {pause.why}" if pause.why else ""
-    return f"for {since}, by {pause.by}{why}", "Resume when it is done: vsync-sm ctl resume"
+    since = duration(round(age(pause.ts, now) or 0.0))
+    reason = f": {pause.why}" if pause.why else ""
+    return f"for {since}, by {pause.by}{reason}", "Resume when it is done: vsync-sm ctl resume"
 
 
 def _refused(view: View, _: Now) -> tuple[str, str]:
@@ -174,36 +194,67 @@ def _refused(view: View, _: Now) -> tuple[str, str]:
 
 
 def _stuck(view: View, _: Now) -> tuple[str, str]:
-    return f"{count(view.failed_in_row, 'cycle')} in a row failed{_last_fault(view)}", _hint(view)
+    trouble, hint = _trouble(view)
+    return f"{count(view.failed_in_row, 'cycle')} in a row failed{trouble}", hint
 
 
 def _behind(view: View, now: Now) -> tuple[str, str]:
-    if not view.last_complete:
-        if view.failed_in_row:
-            return f"no cycle was complete yet{_last_fault(view)}", _hint(view)
-        return "no cycle was complete yet", "Wait for the first one to end."
-    since = duration(age(view.last_complete, now) or 0.0)
-    limit = duration(_allowed(view))
-    because = f"no complete cycle for {since} (two ticks and the timeout are {limit})"
+    since = age(view.last_complete, now)
+    if since is None:
+        because = "no cycle was complete yet"
+    else:
+        passed, limit = duration(round(since)), duration(_allowed(view))
+        because = f"no complete cycle for {passed} (two ticks and the timeout are {limit})"
+    if view.state.name == State.checking and view.run is not None:
+        return _checking(view, because)
     if view.failed_in_row:
-        return f"{because}{_last_fault(view)}", _hint(view)
+        trouble, hint = _trouble(view)
+        return f"{because}{trouble}", hint
+    if since is None:
+        return because, "Wait for the first one to end."
     return because, "Wait for the next cycle to end, or ask for one: vsync-sm ctl sync"
+
+
+def _checking(view: View, because: str) -> tuple[str, str]:
+    for server, seen in sorted(view.conditions.items()):
+        if seen.word != "answering":
+            said = f"{because}; the start-up checks wait for {server}: {seen.message or seen.word}"
+            return said, f"See to {server}; the checks go on by themselves."
+    return f"{because}; the start-up checks go on", "Wait for the checks to end."
 
 
 def _in_sync(view: View, _: Now) -> tuple[str, str]:
     if view.failed_in_row:
-        return f"but the last cycle failed{_last_fault(view)}", _hint(view)
+        trouble, hint = _trouble(view)
+        return f"but {count(view.failed_in_row, 'cycle')} failed since{trouble}", hint
     return "Consul holds what Vault held at the last look", ""
 
 
-def _last_fault(view: View) -> str:
-    return f": {view.faults[-1].event.message}" if view.faults else ""
+def _trouble(view: View) -> tuple[str, str]:
+    """Of what the last of the cycles in a row failed, and what helps."""
+    last = view.history[-1].facts.reason if view.history else ""
+    if view.last_crashes and (not view.history or _later(view.last_crashes[-1], view.history[-1])):
+        return ": vsync itself broke off", "See why it was ended (memory, power, a kill)."
+    if last == Reason.timeout:
+        return f": {why(last)}", "See what holds Vault or Consul up, or raise origin.timeout."
+    for seen in reversed(view.faults):
+        if seen.cycle is not None and _since_complete(seen.ts, view):
+            return f": {seen.event.message}", seen.event.hint or _TRIES_AGAIN
+    return "", _TRIES_AGAIN
 
 
-def _hint(view: View) -> str:
-    hint = view.faults[-1].event.hint if view.faults else ""
-    return hint or "The next tick tries again; see the faults."
+def _later(crash: Crash, finished: Finished) -> bool:
+    return crash.cycle is not None and moment(crash.ts) > moment(finished.finished)
 
+
+def _since_complete(ts: str, view: View) -> bool:
+    return not view.last_complete or moment(ts) > moment(view.last_complete)
+
+
+_FATAL, _NOT_SAVED = 1, 3
+"""Exit codes of a run."""
+
+_TRIES_AGAIN = "The next tick tries again; see the faults."
 
 _REASONS = {
     Word.HALTED: _halted,

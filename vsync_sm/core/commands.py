@@ -6,6 +6,9 @@ from typing import Protocol
 
 import msgspec
 
+from vsync_sm.core.shapes import Pause
+from vsync_sm.core.words import clock, printable
+
 COMMANDS = {
     "sync": "begin a cycle now, also while paused",
     "pause": "let no cycle begin by itself, until it is resumed; outlives the process",
@@ -15,6 +18,31 @@ COMMANDS = {
     "halt": "end the process cleanly",
 }
 """Every command that changes something, and what it does."""
+
+
+ARGUMENT_LIMIT = 500
+"""A reason or an id is no longer than this (characters)."""
+
+_TAKES = {"pause": "why", "allow": "an id"}
+
+
+def misasked(command: str, argument: str) -> str:
+    """What is wrong with a command before anybody is asked; "" when nothing is."""
+    if command not in COMMANDS:
+        return f"there is no command {printable(command[:40])}"
+    if argument and command not in _TAKES:
+        return f"{command} takes nothing with it"
+    if command == "allow" and not argument:
+        return "allow needs the id of a refusal"
+    if len(argument) > ARGUMENT_LIMIT:
+        return f"{command} takes {_TAKES[command]} of at most {ARGUMENT_LIMIT} characters"
+    return ""
+
+
+def paused(pause: Pause) -> str:
+    """Since when, by whom and why no cycle begins by itself."""
+    why = f": {pause.why}" if pause.why else ""
+    return printable(f"since {clock(pause.ts)}, by {pause.by}{why}")
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -52,11 +52,15 @@ class RunStarted(Event, frozen=True, tag="run_started"):
 
 
 class CheckPassed(Event, frozen=True, tag="check_passed"):
-    """One start-up check succeeded; `note` is a kind word to the operator, mostly empty."""
+    """One start-up check succeeded; `note` is a kind word to the operator, mostly empty.
+
+    `server`, here and in what follows, is `Vault` or `Consul` where it was one's doing.
+    """
 
     check: str
     detail: str
     note: str = ""
+    server: str = ""
 
 
 class CheckFailed(Event, frozen=True, tag="check_failed"):
@@ -66,6 +70,7 @@ class CheckFailed(Event, frozen=True, tag="check_failed"):
     kind: str
     message: str
     hint: str
+    server: str = ""
 
 
 class RunRecovered(Event, frozen=True, tag="run_recovered"):
@@ -192,6 +197,7 @@ class PathFailed(Event, frozen=True, tag="path_failed"):
     path: str
     kind: str
     message: str
+    server: str = ""
 
 
 class InsightCarriedForward(Event, frozen=True, tag="insight_carried_forward"):
@@ -217,6 +223,7 @@ class RetryScheduled(Event, frozen=True, tag="retry_scheduled"):
     delay_s: float
     kind: str
     message: str
+    server: str = ""
 
 
 class BusyWorker(msgspec.Struct, frozen=True):

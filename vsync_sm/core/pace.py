@@ -36,7 +36,7 @@ def pace(cycle: Cycle, now: Now) -> Pace:
     return Pace(
         done=done,
         listed=cycle.listed,
-        share=None if cycle.listed is None else (done / cycle.listed if cycle.listed else 1.0),
+        share=None if left is None or cycle.listed is None else 1 - left / (cycle.listed or 1),
         rate=rate,
         eta_s=left / rate if rate and left is not None else None,
         deadline_left_s=max(0.0, cycle.deadline_s - took),

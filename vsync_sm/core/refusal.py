@@ -61,7 +61,9 @@ _RULES: dict[str, Callable[[Refusal], str]] = {
 }
 
 
-def refusal(event: SaveRefused, *, allow_command: str, planned: bool = False) -> str:
+def refusal(
+    event: SaveRefused, *, allow_command: str, planned: bool = False, live: bool = False
+) -> str:
     """The block that a person reads: which rules, what would happen, what to do.
 
     Args:
@@ -69,12 +71,13 @@ def refusal(event: SaveRefused, *, allow_command: str, planned: bool = False) ->
         allow_command: the exact command that allows it, ready to paste; "" where none can yet,
             because only what a run was refused can be allowed.
         planned: no cycle was refused, one would be.
+        live: the origin hears that command while it runs.
     """
-    lines = _block(event, allow_command, planned=planned)
+    lines = _block(event, allow_command, planned=planned, live=live)
     return "\n".join(printable(line) for line in lines)
 
 
-def _block(event: SaveRefused, allow_command: str, *, planned: bool) -> Iterator[str]:
+def _block(event: SaveRefused, allow_command: str, *, planned: bool, live: bool) -> Iterator[str]:
     if planned:
         yield "The save would be refused. Destinations would keep what they have."
     else:
@@ -91,12 +94,19 @@ def _block(event: SaveRefused, allow_command: str, *, planned: bool) -> Iterator
         yield from (f"  {path}" for path in event.sample)
     yield "What to do:"
     yield from (f"  - {advice}" for advice in _advice(event))
-    if allow_command:
-        yield "  - If it is meant, allow it for the next save, within an hour (what goes beyond it"
-        yield "    is judged as ever). Stop the daemon first, run this, and start it again:"
-        yield f"      {allow_command}"
-    else:
+    yield from _allowing(allow_command, live=live)
+
+
+def _allowing(command: str, *, live: bool) -> Iterator[str]:
+    if not command:
         yield "  - If it is meant, let a cycle be refused: it prints the command that allows it."
+        return
+    yield "  - If it is meant, allow it for the next save, within an hour (what goes beyond it"
+    if live:
+        yield "    is judged as ever). It shows all that would happen, and asks:"
+    else:
+        yield "    is judged as ever). Stop the daemon first, run this, and start it again:"
+    yield f"      {command}"
 
 
 def _recent(refusal: Refusal, vanished: Mapping[str, int]) -> str:

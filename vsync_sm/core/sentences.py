@@ -35,6 +35,11 @@ def why(reason: str) -> str:
     return _WHY.get(reason, printable(reason))
 
 
+def skipped(reason: str) -> str:
+    """Why a path has no insight, in words."""
+    return _SKIPPED.get(reason, printable(reason))
+
+
 def sentence(what: e.Record | e.Event | e.Unknown) -> str:
     """One line in plain words for any event; a record adds the number of its cycle."""
     event, cycle = (what.event, what.cycle) if isinstance(what, e.Record) else (what, None)
@@ -155,7 +160,7 @@ def _insight_generated(event: e.InsightGenerated) -> str:
 
 @_says(e.InsightSkipped)
 def _insight_skipped(event: e.InsightSkipped) -> str:
-    return f"{event.path} is left out: {_SKIPPED.get(event.why, event.why)}"
+    return f"{event.path} is left out: {skipped(event.why)}"
 
 
 @_says(e.PathFailed)

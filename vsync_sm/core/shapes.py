@@ -184,13 +184,18 @@ class BucketSeen(msgspec.Struct, frozen=True):
 
 
 class OpenSave(msgspec.Struct, frozen=True):
-    """A save that was begun and has no known outcome; `uncertain`: it ended without a reply."""
+    """A save that was begun and has no known outcome; `uncertain`: it ended without a reply.
+
+    `buckets` are those that it writes, of `num_buckets`.
+    """
 
     run: str
     cycle: int
     since: When
     event: e.SaveStarted
     uncertain: bool = False
+    buckets: dict[int, BucketSeen] = {}
+    num_buckets: int = 0
 
 
 class LastRefusal(msgspec.Struct, frozen=True):
@@ -260,10 +265,11 @@ class View(msgspec.Struct, frozen=True):
     """All that is shown of a journal, after the record `seq` (0: none yet).
 
     `run` … `next_tick` are of the newest run; the rest is of the whole journal. `next_tick` is
-    when a cycle begins by itself (`mono`, ns). `last_cycle` is
-    the highest cycle number given out, `failed_in_row` counts cycles since the last complete one
-    (those that were asked to stop do not count), `last_complete` is when that one finished.
-    `saves` and `buckets` know as much as the journal tells.
+    when a cycle begins by itself (`mono`, ns). `last_cycle` is the highest cycle number given out,
+    `failed_in_row` counts cycles since the last complete one (those that were asked to stop do not
+    count), `last_complete` is when that one finished. `saves` and `buckets` know as much as the
+    journal tells. A save that a later cycle found committed stands in `saves` with its own cycle's
+    facts, unless a crash cut that short; `half_saved` wrote a part, and failed, since the last one.
     """
 
     seq: int = 0
@@ -289,6 +295,7 @@ class View(msgspec.Struct, frozen=True):
     last_save: LastSave | None = None
     saves: tuple[Finished, ...] = ()
     buckets: dict[int, BucketSeen] = {}
+    half_saved: OpenSave | None = None
     num_buckets: int = 0
     open_save: OpenSave | None = None
     refusal: LastRefusal | None = None

@@ -17,10 +17,11 @@ from vsync_sm.core.machine import (
     TABLE,
     IllegalTrigger,
     Machine,
-    Reason,
     State,
     Trigger,
 )
+from vsync_sm.journal.asked import Asked
+from vsync_sm.journal.audited_run import CODES, Run, reasons, within
 from vsync_sm.journal.sums import CycleSums, belongs_to_a_cycle
 
 STOPS = frozenset(("SIGINT", "SIGTERM", "SIGHUP"))
@@ -28,7 +29,6 @@ STOPS = frozenset(("SIGINT", "SIGTERM", "SIGHUP"))
 
 _MOVES = frozenset((row.trigger, row.source) for row in TABLE)
 _STATES = frozenset(map(str, State))
-_GIVES_REASON = frozenset((Trigger.abort, Trigger.halt))
 
 
 class Contradiction(msgspec.Struct, frozen=True):
@@ -48,37 +48,18 @@ class _Open(msgspec.Struct, frozen=True):
     uncertain: bool = False
 
 
-class _Run:
-    """What of a run later lines are held against."""
-
-    def __init__(self, run: str, mono: int, *, once: bool = False) -> None:
-        self.id = run
-        self.mono = mono
-        self.once = once
-        self.machine = Machine()
-        self.state = self.machine.state
-        self.moved = False
-        self.cycle: CycleSums | None = None
-        self.last_cycle: int | None = None
-        self.fatal = False
-        self.stop = False
-        self.again = 0
-        self.commands = False
-        self.halted_for = ""
-        self.finished = False
-
-
 class Audit:
     """Fed with every record, in order. It keeps the paths of one cycle, and the ids of runs."""
 
     def __init__(self) -> None:
         self._seq = 0
         self._last_cycle = 0
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._runs: set[str] = set()
-        self._crashed: _Run | None = None
+        self._crashed: Run | None = None
         self._open_save: _Open | None = None
         self._granted: set[str] = set()
+        self._asked = Asked()
         self._blind = False
 
     def check(self, line: int, record: e.Record) -> Iterable[Contradiction]:
@@ -135,7 +116,7 @@ class Audit:
 
     # --- where a line may stand ---
 
-    def _placed(self, run: _Run, record: e.Record) -> Iterator[str]:
+    def _placed(self, run: Run, record: e.Record) -> Iterator[str]:
         if run.finished:
             yield f"{record.event.type} after run_finished"
         if record.mono < run.mono:
@@ -154,12 +135,12 @@ class Audit:
         elif record.cycle is not None and not self._tears_down(run, record.cycle):
             yield f"{record.event.type} of cycle {record.cycle}, which does not go on"
 
-    def _tears_down(self, run: _Run, cycle: int) -> bool:
+    def _tears_down(self, run: Run, cycle: int) -> bool:
         return run.state is State.aborted and cycle == run.last_cycle
 
     # --- the run ---
 
-    def _begin(self, record: e.Record, *, once: bool = False) -> _Run:
+    def _begin(self, record: e.Record, *, once: bool = False) -> Run:
         if self._run is not None and not self._run.finished:
             self._crashed = self._run
             cycle = self._run.cycle
@@ -168,7 +149,8 @@ class Audit:
         else:
             self._crashed = None
         self._runs.add(record.run)
-        self._run = _Run(record.run, record.mono, once=once)
+        self._asked.begin_run()
+        self._run = Run(record.run, record.mono, once=once)
         return self._run
 
     def _run_started(self, record: e.Record, event: e.RunStarted) -> Iterator[str]:
@@ -178,7 +160,7 @@ class Audit:
             yield f"a run begins in cycle {record.cycle}"
         self._begin(record, once=event.once)
 
-    def _run_recovered(self, run: _Run, event: e.RunRecovered, _: e.Record) -> Iterator[str]:
+    def _run_recovered(self, run: Run, event: e.RunRecovered, _: e.Record) -> Iterator[str]:
         crashed, self._crashed = self._crashed, None
         if run.moved or crashed is None or crashed.id != event.crashed_run:
             yield f"run {event.crashed_run} is recovered, but it did not end without a word before"
@@ -197,10 +179,10 @@ class Audit:
         if known and event.open_save != (save is not None):
             yield f"run {crashed.id} left {'no' if save is None else 'a'} save open"
 
-    def _run_finished(self, run: _Run, event: e.RunFinished, _: e.Record) -> Iterator[str]:
+    def _run_finished(self, run: Run, event: e.RunFinished, _: e.Record) -> Iterator[str]:
         if run.state is not FINAL and not run.again:
             yield f"the run ends while {run.state}"
-        due = {128 + run.again} if run.again else _CODES.get(run.halted_for, {event.exit_code})
+        due = {128 + run.again} if run.again else CODES.get(run.halted_for, {event.exit_code})
         if run.fatal and not run.again:
             due = {1}
         if event.exit_code not in due:
@@ -210,13 +192,13 @@ class Audit:
         if run.cycle is not None and run.cycle.save is not None:
             self._open_save = _Open(run.id, run.cycle.number, run.cycle.index_key)
 
-    def _transitioned(self, run: _Run, event: e.Transitioned, _: e.Record) -> Iterator[str]:
+    def _transitioned(self, run: Run, event: e.Transitioned, _: e.Record) -> Iterator[str]:
         if self._crashed is not None:
             yield f"run {self._crashed.id} crashed, but was not recovered before this run went on"
             self._crashed = None
         run.moved = True
         yield from self._pulled(run, event)
-        yield from _reasons(run, event)
+        yield from reasons(run, event, operator=self._asked.operator(event.trigger))
         cycle = run.cycle
         if event.trigger == Trigger.halt:
             run.halted_for = event.reason
@@ -224,9 +206,9 @@ class Audit:
             yield from cycle.leaves(event.trigger)
             if event.trigger == Trigger.abort:
                 cycle.reason = event.reason
-        yield from _within(run, event)
+        yield from within(run, event)
 
-    def _pulled(self, run: _Run, event: e.Transitioned) -> Iterator[str]:
+    def _pulled(self, run: Run, event: e.Transitioned) -> Iterator[str]:
         state = run.state
         if event.source != state:
             yield f"{event.trigger} leaves {event.source}, but the machine is in {state}"
@@ -241,7 +223,7 @@ class Audit:
             run.machine = Machine(State(event.dest))
         run.state = run.machine.state
 
-    def _trigger_ignored(self, run: _Run, event: e.TriggerIgnored, _: e.Record) -> Iterator[str]:
+    def _trigger_ignored(self, run: Run, event: e.TriggerIgnored, _: e.Record) -> Iterator[str]:
         state = run.state
         if event.state != state:
             yield f"{event.trigger} is ignored in {event.state}, but the machine is in {state}"
@@ -250,7 +232,7 @@ class Audit:
 
     # --- cycles and saves ---
 
-    def _cycle_started(self, run: _Run, _: e.CycleStarted, record: e.Record) -> Iterator[str]:
+    def _cycle_started(self, run: Run, event: e.CycleStarted, record: e.Record) -> Iterator[str]:
         if run.cycle is not None:
             yield f"a cycle begins before cycle {run.cycle.number} is finished"
         number = record.cycle or 0
@@ -258,25 +240,27 @@ class Audit:
             yield f"cycle {number} follows cycle {self._last_cycle}"
         if run.state is not State.waiting:
             yield f"a cycle begins while {run.state}"
+        yield from self._asked.cycle_started(event, once=run.once)
         yield from self._forbidden(run, "a cycle begins")
 
-    def _forbidden(self, run: _Run, what: str) -> Iterator[str]:
+    def _forbidden(self, run: Run, what: str) -> Iterator[str]:
         if run.fatal:
             yield f"{what} after a fatal fault"
         if run.stop:
             yield f"{what} after a signal that asks to stop"
+        yield from self._asked.forbids(what)
 
-    def _open_cycle(self, run: _Run, event: e.CycleStarted, record: e.Record) -> Iterator[str]:
+    def _open_cycle(self, run: Run, event: e.CycleStarted, record: e.Record) -> Iterator[str]:
         yield from self._cycle_started(run, event, record)
         number = self._last_cycle = record.cycle or self._last_cycle + 1
         run.cycle = CycleSums(number, record.mono, event)
 
-    def _close_cycle(self, run: _Run) -> None:
+    def _close_cycle(self, run: Run) -> None:
         if run.cycle is not None:
             run.last_cycle = run.cycle.number
         run.cycle = None
 
-    def _save_started(self, run: _Run, event: e.SaveStarted, _: e.Record) -> Iterator[str]:
+    def _save_started(self, run: Run, event: e.SaveStarted, _: e.Record) -> Iterator[str]:
         yield from self._forbidden(run, "a save begins")
         save = self._open_save
         if save is not None and save.index_key == event.index_key:
@@ -285,47 +269,53 @@ class Audit:
         if event.allowance and event.allowance not in self._granted:
             yield f"the save names the allowance {event.allowance}, which nobody has granted"
 
-    def _save_uncertain(self, run: _Run, _: e.SaveUncertain, record: e.Record) -> Iterator[str]:
+    def _save_uncertain(self, run: Run, _: e.SaveUncertain, record: e.Record) -> Iterator[str]:
         key = run.cycle.index_key if run.cycle is not None else ""
         self._open_save = _Open(run.id, record.cycle or 0, key, uncertain=True)
         return iter(())
 
-    def _save_reconciled(self, _: _Run, event: e.SaveReconciled, __: e.Record) -> Iterator[str]:
+    def _save_reconciled(self, _: Run, event: e.SaveReconciled, __: e.Record) -> Iterator[str]:
         save, self._open_save = self._open_save, None
         if save is None or (save.run, save.cycle) != (event.saved_run, event.saved_cycle):
             yield f"no save of cycle {event.saved_cycle} of run {event.saved_run} was left open"
         if event.outcome not in {"committed", "failed"}:
             yield f"a save is settled as {event.outcome}"
 
-    def _granted_to(self, _: _Run, event: e.AllowanceGranted, __: e.Record) -> Iterator[str]:
+    def _granted_to(self, _: Run, event: e.AllowanceGranted, __: e.Record) -> Iterator[str]:
         self._granted.add(event.allowance)
-        return iter(())
+        return self._asked.granted(event)
 
-    def _spent(self, _: _Run, event: e.AllowanceSpent, __: e.Record) -> Iterator[str]:
+    def _spent(self, _: Run, event: e.AllowanceSpent, __: e.Record) -> Iterator[str]:
         if event.allowance not in self._granted:
             yield f"the allowance {event.allowance} is spent, but was not granted"
         self._granted.discard(event.allowance)
 
     # --- around it ---
 
-    def _fault_raised(self, run: _Run, event: e.FaultRaised, _: e.Record) -> Iterator[str]:
+    def _fault_raised(self, run: Run, event: e.FaultRaised, _: e.Record) -> Iterator[str]:
         run.fatal = run.fatal or event.fatal
         if run.cycle is not None:
             run.cycle.faults = True
         return iter(())
 
-    def _signal_received(self, run: _Run, event: e.SignalReceived, _: e.Record) -> Iterator[str]:
+    def _signal_received(self, run: Run, event: e.SignalReceived, _: e.Record) -> Iterator[str]:
         if event.signal in STOPS:
             if event.again and not run.stop:
                 yield f"{event.signal} received again, but it was not before"
             run.stop = True
             run.again = event.number if event.again else run.again
+        self._asked.signal(event)
 
-    def _commanded(self, run: _Run, _: e.CommandReceived, __: e.Record) -> Iterator[str]:
-        run.commands = True
-        return iter(())
+    def _commanded(self, run: Run, event: e.CommandReceived, _: e.Record) -> Iterator[str]:
+        return self._asked.command(event, in_cycle=run.cycle is not None)
 
-    _checks: ClassVar[dict[type, Callable[[Audit, _Run, Any, e.Record], Iterator[str]]]] = {
+    def _paused(self, _: Run, event: e.TickerPaused, __: e.Record) -> Iterator[str]:
+        return self._asked.paused(event)
+
+    def _resumed(self, _: Run, event: e.TickerResumed, __: e.Record) -> Iterator[str]:
+        return self._asked.resumed(event)
+
+    _checks: ClassVar[dict[type, Callable[[Audit, Run, Any, e.Record], Iterator[str]]]] = {
         e.RunRecovered: _run_recovered,
         e.RunFinished: _run_finished,
         e.Transitioned: _transitioned,
@@ -339,16 +329,9 @@ class Audit:
         e.FaultRaised: _fault_raised,
         e.SignalReceived: _signal_received,
         e.CommandReceived: _commanded,
+        e.TickerPaused: _paused,
+        e.TickerResumed: _resumed,
     }
-
-
-_CODES: dict[str, set[int]] = {
-    Reason.signal: {0},
-    Reason.operator: {0},
-    Reason.fatal: {1},
-    Reason.once: {0, 3},
-}
-"""The exit codes that are due when a run halted for a reason."""
 
 
 def _newer(event: e.Unknown) -> str:
@@ -358,36 +341,3 @@ def _newer(event: e.Unknown) -> str:
 
 def _cycle(number: int | None) -> str:
     return "no cycle" if number is None else f"cycle {number}"
-
-
-def _within(run: _Run, event: e.Transitioned) -> Iterator[str]:
-    """What is wrong with where a transition stands: a cycle has begun, or is over."""
-    if event.trigger in {Trigger.tick, Trigger.abort} and run.cycle is None:
-        yield f"{event.trigger} without a cycle"
-    over = event.trigger == Trigger.recovered or (
-        event.trigger == Trigger.halt and event.source == State.aborted
-    )
-    if over and run.cycle is not None:
-        yield f"{event.trigger} before cycle {run.cycle.number} is finished"
-
-
-def _reasons(run: _Run, event: e.Transitioned) -> Iterator[str]:
-    """What is wrong with the reason that a transition gives, or does not give."""
-    if event.trigger not in _GIVES_REASON:
-        if event.reason:
-            yield f"{event.trigger} has a reason: {event.reason}"
-        return
-    if not event.reason:
-        yield f"{event.trigger} has no reason"
-    cycle = run.cycle
-    caused: dict[str, bool] = {
-        Reason.fatal: run.fatal,
-        Reason.signal: run.stop,
-        Reason.operator: run.commands,
-        Reason.once: run.once,
-        Reason.refused: cycle is not None and cycle.save_end == "refused",
-        Reason.fault: cycle is not None
-        and (cycle.faults or cycle.save_end in {"failed", "uncertain"}),
-    }
-    if not caused.get(event.reason, True):
-        yield f"{event.trigger} for the reason {event.reason}, of which nothing is told before"

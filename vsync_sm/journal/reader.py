@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import Record
+from vsync_sm.core.events import VERSION, Record
 from vsync_sm.journal.codec import decode
 
 LINE_LIMIT = 64 * 1024 * 1024
@@ -88,15 +88,27 @@ class JournalReader:
                 raise
         return records
 
-    def records(self) -> Iterator[Record]:
-        """The same one by one, so that a long journal is never wholly in memory."""
+    def records(self, skip: Callable[[bytes], bool] | None = None) -> Iterator[Record]:
+        """The same one by one, so that a long journal is never wholly in memory.
+
+        Args:
+            skip: of which lines the record is not wanted. Such a line is not decoded: all that is
+                seen of it is that it begins and ends as the next line of a journal does.
+        """
         while lines := self._whole_lines():
             for line in lines:
-                record = self._next(line)
+                record = None
+                if skip is None or not (skip(line) and self._follows(line)):
+                    record = self._next(line)
                 self._line += 1
                 self._byte += len(line) + 1
-                self._seq = record.seq
-                yield record
+                self._seq += 1
+                if record is not None:
+                    yield record
+
+    def _follows(self, line: bytes) -> bool:
+        start = b'{"v":%d,"seq":%d,"ts":' % (VERSION, self._seq + 1)
+        return line.startswith(start) and line.endswith(b"}")
 
     def close(self) -> None:
         """Give the file back. Polling again opens it again, at the same place."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
-from vsync_sm.core.shapes import Finished, Outcomes, View
+from vsync_sm.core.shapes import Finished, Outcomes, Pause, View
 from vsync_sm.journal.audit import Contradiction
 
 PER_TYPE = 10
@@ -24,6 +24,7 @@ _IN_BRIEF = (
     *(e.FaultRaised, e.PathFailed, e.PathAbandoned, e.InsightCarriedForward, e.InsightRegressed),
     *(e.SaveCommitted, e.SaveRefused, e.SaveFailed, e.SaveUncertain, e.SaveReconciled),
     *(e.AllowanceGranted, e.AllowanceSpent, e.SignalReceived, e.CommandReceived, e.Notified),
+    *(e.TickerPaused, e.TickerResumed, e.ServerConditionChanged),
     *(e.TriggerIgnored, e.LateResultDropped, e.Unknown),
 )
 _UNTOLD_TRIGGERS = frozenset(("tick", "listed", "worked", "reindexed", "saved", "recovered"))
@@ -37,12 +38,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class RunHead(msgspec.Struct, frozen=True):
-    """A run begins; `first`: no other has been told before it."""
+    """A run begins; `first`: no other has been told before it, `pause`: the one that stands."""
 
     line: int
     record: e.Record
     event: e.RunStarted
     first: bool
+    pause: Pause | None = None
 
 
 class RunTail(msgspec.Struct, frozen=True):
@@ -152,6 +154,7 @@ class Story:
         self._run = ""
         self._told_run = False
         self._told_runs = 0
+        self._troubled: set[str] = set()
         self.found = cycle is None
 
     def note(self, line: int, record: e.Record, view: View, before: View) -> Iterable[Item]:
@@ -167,7 +170,8 @@ class Story:
             return
         if isinstance(event, e.CycleStarted):
             yield from self._cycle_started(line, record, event, view)
-        yield from self._tell(line, record)
+        if not isinstance(event, e.ServerConditionChanged) or self._news(event):
+            yield from self._tell(line, record)
         if isinstance(event, e.CycleFinished):
             yield from self._cycle_finished(line, view)
         if isinstance(event, e.RunFinished):
@@ -193,7 +197,8 @@ class Story:
         if self._run and before.ended is None:
             yield from self._run_over(before, "crashed")
         self._run, self._told_run = record.run, False
-        self._head = RunHead(line, record, event, first=not self._told_runs)
+        self._troubled = set()
+        self._head = RunHead(line, record, event, first=not self._told_runs, pause=before.pause)
         if self._only is None:
             yield from self._open_run()
 
@@ -219,6 +224,14 @@ class Story:
         self._run, self._told_run = "", False
 
     # --- cycles ---
+
+    def _news(self, event: e.ServerConditionChanged) -> bool:
+        """Whether a server's condition is worth telling: that it answers is, after trouble."""
+        if event.condition != "answering":
+            self._troubled.add(event.server)
+            return True
+        was, self._troubled = self._troubled, self._troubled - {event.server}
+        return event.server in was
 
     def _cycle_started(
         self, line: int, record: e.Record, event: e.CycleStarted, view: View

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from vsync_sm.core import events as e
+from vsync_sm.core.commands import paused
 from vsync_sm.core.present import (
     clock,
     count,
@@ -64,6 +65,8 @@ def _run_head(item: RunHead) -> Iterator[str]:
     gist = ", ".join(_gist(event.config))
     if gist:
         yield f"  {_NO_TIME}    configuration: {gist}"
+    if item.pause is not None:
+        yield f"  {_NO_TIME}    it is paused {paused(item.pause)}"
 
 
 def _gist(config: dict[str, Any]) -> Iterator[str]:

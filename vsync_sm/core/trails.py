@@ -1,0 +1,251 @@
+"""The trails of what somebody may mean by a path: a fold over the journal."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import msgspec
+
+from vsync_sm.core import events as e
+from vsync_sm.core.insight import Insight
+from vsync_sm.core.shapes import Pause
+from vsync_sm.core.sync_info import bucket_of, data_path
+from vsync_sm.core.trail import Fate, Seen, Trail
+
+NEAR = 5
+"""So many paths that may be meant are named."""
+
+_COMPARED = 10_000
+
+
+def resolve(given: str, mounts: Iterable[str]) -> list[str]:
+    """The data paths that somebody may mean: `secret/a`, `secret/data/a`, `/v1/secret/metadata/a`.
+
+    Args:
+        given: the path as people write it.
+        mounts: all that there are; the longest that fits counts.
+    """
+    path = given.strip("/")
+    fits = [mount for mount in mounts if path.startswith(mount)]
+    if not fits and path.startswith("v1/"):
+        path = path[3:]
+        fits = [mount for mount in mounts if path.startswith(mount)]
+    if not fits:
+        return []
+    mount = max(fits, key=len)
+    rest = path[len(mount) :]
+    rests = [rest, *(rest[len(part) :] for part in ("data/", "metadata/") if rest.startswith(part))]
+    return [data_path(mount, each) for each in rests if each]
+
+
+def near(given: str, mounts: Iterable[str], paths: Iterable[str]) -> tuple[str, ...]:
+    """The known paths most like the one given, a few: those that hold it, then those alike."""
+    bare = given.strip("/")
+    wanted = resolve(given, mounts) or [bare]
+    known = sorted(set(paths), key=lambda each: (len(each), each))
+    last = f"/{bare.rpartition('/')[2]}"
+    found = dict.fromkeys(each for each in known if any(want in each for want in wanted))
+    found |= dict.fromkeys(each for each in known if each.endswith(last))
+    if len(found) < NEAR:
+        around = sorted(known, key=lambda each: abs(len(each) - len(wanted[0])))[:_COMPARED]
+        found |= dict.fromkeys(difflib.get_close_matches(wanted[0], around, NEAR, 0.6))
+    return tuple(found)[:NEAR]
+
+
+class SaveLeftOpen(msgspec.Struct, frozen=True):
+    """A save without a known end, and what it puts there by path."""
+
+    run: str
+    cycle: int
+    pending: dict[str, Insight | None]
+
+
+class Trails:
+    """Fed with records, from the journal's first to its last; those of other paths may be left out.
+
+    Attributes:
+        given: the path as it was asked for.
+        mounts: every mount that a cycle had so far.
+        began: the time of the first record, `at` of the last one ("": none yet).
+        cycle: the number of the cycle that goes on, None between cycles; `phase` is its state.
+        num_buckets: that of the last cycle (0: there was none).
+        open_save: a save whose end is not known.
+        half: the cycle of the last save that wrote a part and failed; None: a save came after it.
+        refusal: the refusal that stands, and its cycle.
+        pause: no cycle begins by itself.
+        ended: the newest run has ended by itself.
+    """
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        self.mounts: tuple[str, ...] = ()
+        self.began = ""
+        self.at = ""
+        self.cycle: int | None = None
+        self.phase = ""
+        self.num_buckets = 0
+        self.open_save: SaveLeftOpen | None = None
+        self.half: int | None = None
+        self.refusal: tuple[int, e.SaveRefused] | None = None
+        self.pause: Pause | None = None
+        self.ended = False
+        self._trails: dict[str, Trail] = {}
+
+    def note(self, record: e.Record) -> None:
+        """Fold one record."""
+        self.began = self.began or record.ts
+        self.at = record.ts
+        fold = self._folds.get(type(record.event))
+        if fold is not None:
+            fold(self, record, record.event)
+
+    @property
+    def trails(self) -> tuple[Trail, ...]:
+        """What the path may mean and the journal tells of: none, one, or more."""
+        return tuple(trail for trail in self._trails.values() if trail.known)
+
+    def bucket(self, path: str) -> int | None:
+        """The bucket of a data path; None before the first cycle."""
+        return bucket_of(path, self.num_buckets) if self.num_buckets else None
+
+    def _seen(self, record: e.Record) -> Seen:
+        return Seen(record.ts, record.cycle or 0)
+
+    # --- the run and its cycles ---
+
+    def _run_started(self, record: e.Record, _: e.RunStarted) -> None:
+        self.ended = False
+        if self.cycle is not None:
+            self._end_cycle(Fate(self.cycle, "crashed", "", record.ts))
+
+    def _run_finished(self, record: e.Record, _: e.RunFinished) -> None:
+        self.ended = True
+        if self.cycle is not None:  # a second signal ends it at once
+            self._end_cycle(Fate(self.cycle, "crashed", "", record.ts))
+
+    def _transitioned(self, _: e.Record, event: e.Transitioned) -> None:
+        self.phase = event.dest
+
+    def _cycle_started(self, record: e.Record, event: e.CycleStarted) -> None:
+        self.cycle = record.cycle or 0
+        self.num_buckets = event.num_buckets
+        self.mounts = tuple(dict.fromkeys((*self.mounts, *event.mounts)))
+        for path in resolve(self.given, self.mounts):
+            self._trails.setdefault(path, Trail(path))
+        for trail in self._trails.values():
+            trail.begin_cycle()
+
+    def _cycle_finished(self, record: e.Record, event: e.CycleFinished) -> None:
+        number = record.cycle or 0
+        self._end_cycle(Fate(number, event.outcome, event.reason, record.ts))
+
+    def _end_cycle(self, fate: Fate) -> None:
+        self.cycle = None
+        for trail in self._trails.values():
+            trail.end_cycle(fate)
+
+    # --- the path ---
+
+    def _generated(self, record: e.Record, event: e.InsightGenerated) -> None:
+        trail = self._trails.get(event.path)
+        if trail is not None:
+            trail.generated(event, self._seen(record))
+
+    def _skipped(self, record: e.Record, event: e.InsightSkipped) -> None:
+        trail = self._trails.get(event.path)
+        if trail is not None:
+            trail.skipped(event, self._seen(record))
+
+    def _failed(self, record: e.Record, event: e.PathFailed) -> None:
+        trail = self._trails.get(event.path)
+        if trail is not None:
+            trail.failed(event, self._seen(record))
+
+    def _carried(self, record: e.Record, event: e.InsightCarriedForward) -> None:
+        trail = self._trails.get(event.path)
+        if trail is not None:
+            trail.carried_forward(event, self._seen(record))
+
+    def _vanished(self, record: e.Record, event: e.InsightVanished) -> None:
+        trail = self._trails.get(event.path)
+        if trail is not None:
+            trail.vanished(event, self._seen(record))
+
+    def _regressed(self, record: e.Record, event: e.InsightRegressed) -> None:
+        trail = self._trails.get(event.path)
+        if trail is not None:
+            trail.regressed(event, self._seen(record))
+
+    # --- the save ---
+
+    def _judged(self, record: e.Record) -> None:
+        for trail in self._trails.values():
+            trail.judged(self._seen(record))
+
+    def _save_started(self, record: e.Record, _: e.SaveStarted) -> None:
+        self._judged(record)
+        pending = {path: trail.pending for path, trail in self._trails.items()}
+        self.open_save = SaveLeftOpen(record.run, record.cycle or 0, pending)
+
+    def _save_committed(self, record: e.Record, _: e.SaveCommitted) -> None:
+        self._saved(self._seen(record))
+
+    def _save_reconciled(self, record: e.Record, event: e.SaveReconciled) -> None:
+        if event.outcome == "committed":
+            self._saved(Seen(record.ts, event.saved_cycle))
+        else:
+            self._save_lost(event.saved_cycle, written=event.written)
+
+    def _saved(self, seen: Seen) -> None:
+        save, self.open_save, self.half, self.refusal = self.open_save, None, None, None
+        if save is None:
+            return
+        for path, insight in save.pending.items():
+            self._trails[path].saved(insight, seen)
+
+    def _save_failed(self, record: e.Record, event: e.SaveFailed) -> None:
+        self._save_lost(record.cycle or 0, written=event.written)
+
+    def _save_lost(self, cycle: int, *, written: bool) -> None:
+        self.open_save = None
+        self.half = cycle if written else self.half
+
+    def _save_skipped(self, record: e.Record, _: e.SaveSkipped) -> None:
+        self._judged(record)
+        self.half = self.refusal = None
+
+    def _save_refused(self, record: e.Record, event: e.SaveRefused) -> None:
+        self._judged(record)
+        self.refusal = (record.cycle or 0, event)
+
+    # --- around it ---
+
+    def _paused(self, record: e.Record, event: e.TickerPaused) -> None:
+        self.pause = Pause(record.ts, event.by, event.through, event.why)
+
+    def _resumed(self, _: e.Record, __: e.TickerResumed) -> None:
+        self.pause = None
+
+    _folds: ClassVar[dict[type, Callable[[Trails, e.Record, Any], None]]] = {
+        e.RunStarted: _run_started,
+        e.RunFinished: _run_finished,
+        e.Transitioned: _transitioned,
+        e.CycleStarted: _cycle_started,
+        e.CycleFinished: _cycle_finished,
+        e.InsightGenerated: _generated,
+        e.InsightSkipped: _skipped,
+        e.PathFailed: _failed,
+        e.InsightCarriedForward: _carried,
+        e.InsightVanished: _vanished,
+        e.InsightRegressed: _regressed,
+        e.SaveStarted: _save_started,
+        e.SaveCommitted: _save_committed,
+        e.SaveReconciled: _save_reconciled,
+        e.SaveFailed: _save_failed,
+        e.SaveSkipped: _save_skipped,
+        e.SaveRefused: _save_refused,
+        e.TickerPaused: _paused,
+        e.TickerResumed: _resumed,
+    }
