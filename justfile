@@ -44,3 +44,19 @@ snapshots *ARGS:
 # draw the machine's picture for the docs anew from its table
 diagram:
     {{ bin }}/python -m tests.diagram
+
+# write the console's keys for the docs anew from its bindings
+keys:
+    {{ bin }}/python -m tests.keytable
+
+# draw the console's screens for the docs anew, from the test journals
+screenshots:
+    {{ bin }}/python -m tests.tui.screenshots
+
+# put the snapshots' screens on contact sheets (PNG, needs rsvg-convert), to look at them
+sheet *ARGS:
+    {{ bin }}/python -m tests.tui.sheet {{ ARGS }}
+
+# how the console bears 10,000 events a second and a journal of a million lines
+bench-console *ARGS:
+    {{ bin }}/python -m tests.benchmarks.console {{ ARGS }}

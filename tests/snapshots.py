@@ -30,6 +30,12 @@ class JsonLinesSnapshot(TextSnapshot):
     file_extension = "jsonl"
 
 
+class ScreenSnapshot(TextSnapshot):
+    """A screen as a picture (SVG), to be looked at."""
+
+    file_extension = "svg"
+
+
 def runs_in_part(config: pytest.Config) -> bool:
     """Whether the arguments leave out tests.
 

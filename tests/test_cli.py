@@ -72,7 +72,7 @@ def test_alone_it_prints_help_and_exits_2(tmp_path: Path) -> None:
         ("--headless --allow=", "--allow needs the id of a refusal", "the refusal printed it"),
         ("--headless --allow", "argument --allow: expected one argument", "--help"),
         ("--headless check", "--headless and check do not go together", "leave one of them out"),
-        ("--config x.yaml", "nothing to do", "say --headless, or a command: check, plan, replay"),
+        ("--config x.yaml", "nothing to do", "say --headless, or a command: check, plan, ctl, "),
         ("--hedless", "there is no --hedless", "did you mean --headless?"),
         ("--token=s.123 check", "there is no --token", "no flag takes a secret: use origin.vault."),
         ("--headless now", "there is no command now", "vsync-sm --help tells what there is"),

@@ -13,7 +13,7 @@ import pytest
 
 from tests.commandline import Terminal, environment, logged, on, vsync
 from tests.misbehave import Misbehave
-from tests.workshop import PATIENCE_S, Daemon, Workshop
+from tests.workshop import PATIENCE_S, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.operate.log import is_terminal
 
@@ -171,12 +171,10 @@ def wiped(workshop: Workshop, mount: str) -> Workshop:
     return workshop
 
 
-def offered(told: str) -> list[str]:
-    """The command that a refusal printed, as a shell splits it."""
+def offered(told: str, how: str = "run this, and start it again:") -> list[str]:
+    """The command that a refusal printed, as a shell splits it; `how` it is to be used."""
     (command,) = [line for line in told.splitlines() if line.strip().startswith("vsync-sm ")]
-    assert (
-        "run this, and start it again:" in told.splitlines()[told.splitlines().index(command) - 1]
-    )
+    assert how in told.splitlines()[told.splitlines().index(command) - 1]
     return shlex.split(command)
 
 
@@ -229,16 +227,18 @@ def test_the_command_that_a_daemon_offers_saves_once(wiped: Workshop) -> None:
         daemon.signal()
         stderr = daemon.process.communicate(timeout=PATIENCE_S)[1]
     assert stderr.count(": as before") >= 2, "in full it is told once"
-    command = offered(stderr)
-    assert "--once" in command
-    command[0] = environment(wiped.home)["PATH"].partition(":")[0] + "/vsync-sm"
-    with Daemon(command, wiped.journal) as daemon:
+    command = offered(stderr, "It shows all that would happen, and asks:")
+    assert command[1:3] == ["ctl", "allow"]
+    with wiped.start(tick="50ms") as daemon:
+        daemon.wait_for_socket()
+        told = vsync(wiped.home, *command[1:], "--yes")
+        assert told.returncode == 0, told.stderr
         daemon.wait_for(
             lambda record: (
                 isinstance(record.event, e.AllowanceSpent) and record.event.why == "saved"
             )
         )
-        assert daemon.wait() == 0
+        assert daemon.stop() == 0
     assert wiped.saved() == {}
 
 

@@ -16,12 +16,14 @@ from tests.support import ConsulKv, VaultApi
 from vsync_sm import wiring
 from vsync_sm.config import Settings, load
 from vsync_sm.core import events as e
+from vsync_sm.core.commands import Done
 from vsync_sm.core.events import Record
 from vsync_sm.core.save import KeyValue
 from vsync_sm.core.sync_info import decode_former, digest
 from vsync_sm.core.view import View
 from vsync_sm.journal.reader import JournalReader, read_journal
 from vsync_sm.journal.replay import Replay, replay
+from vsync_sm.operate.client import Remote
 from vsync_sm.origin.clock import Clock, Stamp
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.ledger import Sink
@@ -151,7 +153,7 @@ class Workshop:
     ) -> Run:
         """One cycle in this process, as `--headless --once` runs it."""
         records: list[Record] = []
-        engine, journal = wiring.engine(
+        running = wiring.engine(
             self.settings(**origin),
             mode,
             self.journal,
@@ -162,10 +164,10 @@ class Workshop:
             stamp=stamp,
         )
         try:
-            code = engine.run()
+            code = running.engine.run()
         finally:
-            journal.close()
-        return Run(code, records, engine.view)
+            running.close()
+        return Run(code, records, running.engine.view)
 
     def records(self) -> list[Record]:
         """The whole journal."""
@@ -204,6 +206,7 @@ class Daemon:
         cwd: Path | None = None,
         stderr: int = subprocess.PIPE,
     ) -> None:
+        self.remote = Remote(journal, {})
         self._reader = JournalReader(journal)
         self._records: list[Record] = []
         self.process = subprocess.Popen(
@@ -244,6 +247,18 @@ class Daemon:
         return self.wait_for(
             lambda record: isinstance(record.event, e.Transitioned) and record.event.dest == state
         )
+
+    def wait_for_socket(self) -> None:
+        """Until its control socket answers."""
+        until = time.monotonic() + PATIENCE_S
+        while why := self.remote.unable():
+            assert time.monotonic() < until, why
+            time.sleep(0.01)
+
+    def asked(self, command: str, argument: str = "") -> Done:
+        """What its answer is to a command through the control socket, once that is there."""
+        self.wait_for_socket()
+        return self.remote.do(command, argument)
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         """Send a signal."""

@@ -1,19 +1,324 @@
-"""`vsync-tui`: the operator's console, which comes next."""
+"""`vsync-tui`: the ways in, signals and exit codes. What is heavy is imported when it is needed."""
 
 from __future__ import annotations
 
+import argparse
+import os
+import shlex
+import signal
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.flags import FATAL, OK, USAGE, complain, parse
+
+if TYPE_CHECKING:
+    from tui.app import Console
+    from tui.feed import Feed
+    from tui.live import LiveOrigin
+    from vsync_sm.config import Settings
+    from vsync_sm.core.commands import Commander
+    from vsync_sm.core.errors import Fault
+    from vsync_sm.core.view import View
 
 
-def main() -> int:
-    """Say plainly that the console is not there yet, and what is. Returns the exit code."""
-    print(
-        "vsync-tui: the console comes with the next release. Until then:\n"
-        "  vsync-sm --headless          runs the origin, with a log on stderr\n"
-        "  vsync-sm replay JOURNAL      tells what a journal holds",
-        file=sys.stderr,
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `vsync-tui` and return its exit code."""
+    options = parse(sys.argv[1:] if argv is None else list(argv))
+    if not _has_terminal():
+        complain(
+            "this is no terminal to show a screen on",
+            "vsync-sm --headless runs without one; vsync-sm replay JOURNAL tells a journal",
+        )
+        return USAGE
+    from vsync_sm.config import ConfigError
+    from vsync_sm.core.errors import Fault, StoppedEarly
+
+    try:
+        return _way_in(options)(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    except StoppedEarly:
+        return OK
+    except Fault as fault:
+        complain(fault.message, _hint(fault))
+        return _code(fault)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _has_terminal() -> bool:
+    try:
+        return all(os.isatty(stream.fileno()) for stream in (sys.stdin, sys.stdout))
+    except (AttributeError, OSError, ValueError):  # closed, or nothing at all
+        return False
+
+
+def _way_in(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    if options.attach is not None:
+        return _attach
+    if options.replay is not None:
+        return _replay
+    return _demo if options.demo else _live
+
+
+def _code(fault: Fault) -> int:
+    from vsync_sm.core.errors import FaultKind
+
+    return USAGE if fault.kind is FaultKind.CONFIGURATION else FATAL
+
+
+def _hint(fault: Fault) -> str:
+    # Its own hint is for a second origin; who is here wants to look.
+    if fault.message.startswith("another vsync writes"):
+        journal = fault.context.get("journal", "")
+        return f"look at that one: {shlex.join(['vsync-tui', '--attach', journal])}"
+    return fault.hint
+
+
+def _readonly(options: argparse.Namespace) -> str:
+    return "asked for with --readonly" if options.readonly else ""
+
+
+# --- the origin in this process --------------------------------------------------------------
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from vsync_sm.config import load
+
+    return load(
+        file=options.config,
+        environment=os.environ,
+        flags={
+            "journal.file": options.journal,
+            "origin.tick": options.tick,
+            "origin.timeout": options.timeout,
+            "origin.numWorkers": options.workers,
+        },
+        cwd=Path.cwd(),
     )
-    return 2
+
+
+def _live(options: argparse.Namespace) -> int:
+    from vsync_sm.wiring import default_journal
+
+    settings = _settings(options)
+    journal = settings.journal.file or default_journal(os.environ)
+    return _run(settings, journal, readonly=_readonly(options))
+
+
+def _demo(options: argparse.Namespace) -> int:
+    import tempfile
+
+    import orjson
+
+    from vsync_sm import demo
+    from vsync_sm.config import load
+
+    def run_origin(config: Mapping[str, object], journal: Path) -> int:
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            file.write(orjson.dumps(dict(config)))
+            file.flush()
+            settings = load(file=Path(file.name), environment={}, flags={}, cwd=Path.cwd())
+        # Where the journal lies, the demo tells itself.
+        return _run(settings, journal, readonly=_readonly(options), brief=True)
+
+    return demo.run(run_origin, out=sys.stdout)
+
+
+def _run(settings: Settings, journal: Path, *, readonly: str, brief: bool = False) -> int:
+    """Run origin and console to their end; the exit code. Raises Fault: it could not begin."""
+    from tui.feed import LiveFeed
+    from tui.live import LiveOrigin, Signals
+    from vsync_sm import wiring
+    from vsync_sm.core.words import printable
+    from vsync_sm.operate.direct import Direct
+    from vsync_sm.origin.inbox import Inbox, SignalCame
+    from vsync_sm.origin.orders import Mode
+
+    inbox, feed = Inbox(), LiveFeed()
+    signals = Signals(lambda number: inbox.post(SignalCame(number)))
+    reading = _Reading(f"reading the journal {journal}")
+    try:
+        running = wiring.engine(
+            settings,
+            Mode.daemon,
+            journal,
+            inbox,
+            sinks=[feed],
+            stop_asked=lambda: reading.more() or signals.asked_to_stop(),
+        )
+        reading.clear()
+        feed.begin(running.engine.view)
+        origin = LiveOrigin(running.engine, inbox, running.close)
+        console = _console(
+            feed,
+            Direct(inbox, wiring.user()),
+            journal=journal,
+            readonly=readonly,
+            origin=origin,
+            notes=[f"unused in the configuration: {unused}" for unused in settings.unused],
+        )
+        signals.hear = lambda number: console.leave_soon() if origin.over else origin.hear(number)
+        code = console.run()
+        if not origin.over:  # the console failed, and must not take the origin with it unseen
+            origin.halt()
+            origin.wait(10.0)
+    finally:
+        reading.clear()
+        signals.close()
+    _say(_last_words(origin, feed.view, None if brief else journal))
+    if origin.fault is not None:
+        complain(printable(origin.fault.message), printable(_hint(origin.fault)))
+        return _code(origin.fault)
+    return origin.code or (FATAL if code is None else OK)
+
+
+def _last_words(origin: LiveOrigin, view: View, journal: Path | None) -> Iterator[str]:
+    """What the last screen told, for whoever looks at the terminal then."""
+    if origin.fault is None and view.ended is not None:
+        yield f"The origin has ended: {view.ended.why} (exit code {view.ended.exit_code})."
+        fatal = next((s.event for s in reversed(view.faults) if s.event.fatal), None)
+        if fatal is not None and view.ended.exit_code and fatal.hint:
+            yield f"  → {fatal.hint}"
+    if journal is not None:
+        yield f"Its journal: {journal}"
+        yield f"What happened: {shlex.join(['vsync-sm', 'replay', str(journal)])}"
+
+
+def _say(lines: Iterable[str]) -> None:
+    # A terminal that is gone, or takes nothing more, must not hold up the end.
+    from vsync_sm.core.words import printable
+    from vsync_sm.operate.outlet import Outlet
+
+    outlet = Outlet(sys.stdout.fileno())
+    for line in lines:
+        outlet.write(f"{printable(line)}\n")
+    outlet.drain(0.5)
+
+
+# --- other ways in ---------------------------------------------------------------------------
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from tui.follow import FollowFeed
+    from vsync_sm.operate.client import Remote
+
+    journal = _journal_to_attach(options)
+    feed = FollowFeed(journal)
+
+    def named() -> str:
+        run = feed.look().view.run
+        return run.control if run is not None else ""
+
+    remote = Remote(journal, os.environ, named)
+    return _watch(feed, remote, journal=journal, readonly=_readonly(options))
+
+
+def _journal_to_attach(options: argparse.Namespace) -> Path:
+    from vsync_sm.wiring import default_journal
+
+    if options.attach != Path():
+        return Path(options.attach)
+    if options.journal is not None:
+        return Path(options.journal)
+    if options.config is not None:
+        file = _settings(options).journal.file
+    else:
+        said = os.environ.get("VSYNC_JOURNAL_FILE")
+        file = Path(said) if said else None
+    return file or default_journal(os.environ)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from tui.feed import ReplayFeed
+    from vsync_sm.core.errors import JournalError
+
+    journal = options.replay
+    reading = _Reading(f"reading the journal {journal}")
+    try:
+        feed = ReplayFeed(journal, progress=lambda share: reading.at(f"{100 * share:.0f} %"))
+    except JournalError as error:
+        reading.clear()
+        complain(error.message, "give the file of a journal that this user may read")
+        return USAGE
+    reading.clear()
+    return _watch(feed, None, journal=journal, readonly="a finished journal is only looked at")
+
+
+def _watch(feed: Feed, commander: Commander | None, *, journal: Path, readonly: str) -> int:
+    from tui.live import Signals
+
+    console = _console(feed, commander, journal=journal, readonly=readonly)
+    signals = Signals(lambda number: console.leave_soon(128 + number))
+    try:
+        code = console.run()
+    finally:
+        signals.close()
+    return FATAL if code is None else code
+
+
+# --- what all have in common -----------------------------------------------------------------
+
+
+def _console(
+    feed: Feed,
+    commander: Commander | None,
+    *,
+    journal: Path,
+    readonly: str,
+    origin: LiveOrigin | None = None,
+    notes: Sequence[str] = (),
+) -> Console:
+    from tui import preferences
+    from tui.app import Console
+    from tui.terminal import ConsoleDriver
+
+    return Console(
+        feed,
+        commander,
+        journal=journal,
+        readonly=readonly,
+        origin=origin,
+        notes=notes,
+        remember=preferences.place(),
+        driver_class=ConsoleDriver,
+    )
+
+
+class _Reading:
+    """A line about a journal that takes its time to be read, before the screen opens."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+        self._draws = sys.stderr.isatty()
+        self._shown = False
+        self._batches = 0
+
+    def more(self) -> bool:
+        """Another batch of lines is read; always False."""
+        from vsync_sm.core.words import count
+        from vsync_sm.wiring import STOP_ASKED_EVERY
+
+        self._batches += 1
+        self.at(f"{count(self._batches * STOP_ASKED_EVERY, 'line')} so far")
+        return False
+
+    def at(self, where: str) -> None:
+        """So far it has come."""
+        if self._draws:
+            self._shown = True
+            sys.stderr.write(f"\r\x1b[K{self._words}: {where}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Leave an empty line."""
+        if self._shown:
+            self._shown = False
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -18,9 +18,11 @@ from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, parse
 if TYPE_CHECKING:
     from vsync_sm.config import Settings
     from vsync_sm.core.errors import Fault
+    from vsync_sm.operate.log import Log
     from vsync_sm.origin.engine import Engine
     from vsync_sm.origin.ledger import Sink
     from vsync_sm.origin.orders import Mode
+    from vsync_sm.wiring import Running
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,13 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     early: list[int] = []
-    if "--headless" in arguments or {"check", "plan"} & set(arguments):
+    if not {"ctl", "where"} & set(arguments) and {"--headless", "check", "plan"} & set(arguments):
         # From the first moment on: what comes before the inbox exists is kept for it.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda got, _frame: early.append(got))
     options = parse(arguments)
-    if options.command == "replay":
-        return _replay(options)
+    at_once = {"replay": _replay, "ctl": _ctl, "where": _where}.get(options.command)
+    if at_once is not None:
+        return at_once(options)
     from vsync_sm.config import ConfigError
     from vsync_sm.core.errors import Fault, StoppedEarly
 
@@ -146,7 +149,8 @@ def _headless(options: argparse.Namespace, settings: Settings, early: list[int])
     log.say("info", f"journal: {_journal(settings)}")
     mode = Mode.once if options.once else Mode.daemon
     try:
-        return _run(settings, mode, early, [log], allow=options.allow or "")[0]
+        ready = _log_how_it_is(log, _journal(settings))
+        return _run(settings, mode, early, [log], allow=options.allow or "", ready=ready)[0]
     except Fault as fault:
         log.say("error", f"{fault.message} → {fault.hint}" if fault.hint else fault.message)
         return _code(fault)
@@ -173,21 +177,56 @@ def _run(
     *,
     allow: str = "",
     journal: Path | None = None,
+    ready: Callable[[Running], None] | None = None,
 ) -> tuple[int, Engine]:
-    """Run to the end; the exit code and the engine as it ended. Raises Fault: it could not."""
+    """Run to the end; the exit code and the engine as it ended. Raises Fault: it could not.
+
+    `ready` gets it before it runs; without, what matters is said on stderr.
+    """
     from vsync_sm import wiring
     from vsync_sm.origin.inbox import Inbox
 
     inbox = Inbox()
     stop_asked = wiring.listen(inbox, early)
     place = journal or _journal(settings)
-    engine, writer = wiring.engine(
+    running = wiring.engine(
         settings, mode, place, inbox, allow=allow, sinks=sinks, stop_asked=stop_asked
     )
     try:
-        return engine.run(), engine
+        (ready or _say_on_stderr)(running)
+        return running.engine.run(), running.engine
     finally:
-        writer.close()
+        running.close()
+
+
+def _log_how_it_is(log: Log, journal: Path) -> Callable[[Running], None]:
+    def ready(running: Running) -> None:
+        control = running.control
+        if control is not None and control.path:
+            log.say("info", f"control socket: {control.path}")
+            words = ["vsync-sm", "ctl", "allow"]
+            log.allow_live(lambda id_: shlex.join([*words, id_, "--journal", str(journal)]))
+        elif control is not None:
+            log.say("warning", f"there is no control socket: {control.trouble}")
+        for line in _paused(running):
+            log.say("warning", line)
+
+    return ready
+
+
+def _say_on_stderr(running: Running) -> None:
+    for line in _paused(running):
+        print(line, file=sys.stderr)
+
+
+def _paused(running: Running) -> list[str]:
+    from vsync_sm.core.commands import paused
+
+    pause = running.engine.view.pause
+    if pause is None:
+        return []
+    holds = "" if running.control is not None else "; this one cycle was asked for all the same"
+    return [f"the origin is paused {paused(pause)}{holds}"]
 
 
 def _code(fault: Fault) -> int:
@@ -241,6 +280,18 @@ def _replay(options: argparse.Namespace) -> int:
     return OK if story.ok and story.found else FATAL
 
 
+def _where(options: argparse.Namespace) -> int:
+    from vsync_sm import where
+
+    return where.run(options, _write)
+
+
+def _ctl(options: argparse.Namespace) -> int:
+    from vsync_sm import ctl
+
+    return ctl.run(options, _write)
+
+
 def _demo(options: argparse.Namespace) -> int:
     from collections.abc import Mapping
 
@@ -264,7 +315,8 @@ def _demo(options: argparse.Namespace) -> int:
             ),
         )
         try:
-            return _run(settings, Mode.daemon, [], [log], journal=journal)[0]
+            ready = _log_how_it_is(log, journal)
+            return _run(settings, Mode.daemon, [], [log], journal=journal, ready=ready)[0]
         finally:
             log.close()
 

@@ -102,7 +102,8 @@ def _run(run_origin: RunOrigin, tick: float, secrets: int, out: TextIO) -> int:
         print(_what_to_try(bao, consul, directory, journal), file=out, flush=True)
         stack.enter_context(_User(tree))
         code = run_origin(config, journal)
-    print(f"What happened, told from the journal:\n  {_replay(journal)}", file=out)
+    told = _command("vsync-sm", "replay", str(journal))
+    print(f"What happened, told from the journal:\n  {told}", file=out)
     return code
 
 
@@ -164,19 +165,19 @@ While it runs, try in another terminal:
                           {bao.address}/v1/teams/data/my/secret
   delete it             {curl} -X DELETE {bao.address}/v1/teams/data/my/secret
   a server that hangs   kill -STOP {bao.pid}; sleep 10; kill -CONT {bao.pid}
-  the story so far      {_replay(journal)}
+  watch on a screen     {_command("vsync-tui", "--attach", str(journal))}
+  the story so far      {_command("vsync-sm", "replay", str(journal))}
 Ctrl-C ends it.
 """
 
 
-def _replay(journal: Path) -> str:
-    """The command that tells the journal, as it can be pasted here."""
-    program = "vsync-sm"
+def _command(program: str, *arguments: str) -> str:
+    """A command of ours, as it can be pasted here."""
     if shutil.which(program) is None:
         beside = Path(sys.executable).parent / program
         here = Path.cwd()
         program = str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
-    return shlex.join([program, "replay", str(journal)])
+    return shlex.join([program, *arguments])
 
 
 def _private(path: Path, text: str) -> Path:

@@ -18,6 +18,8 @@ USAGES = """\
 vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm check [options]
        vsync-sm plan [--json] [options]
+       vsync-sm ctl status | sync | pause | resume | abort | allow ID | halt
+       vsync-sm where PATH [--journal FILE | --config FILE] [--json]
        vsync-sm replay JOURNAL [--cycle N] [--json | --json-lines]
        vsync-sm demo\
 """
@@ -31,15 +33,19 @@ examples:
   vsync-sm --headless                   run for ever, a cycle each origin.tick
   vsync-sm --headless --once            one cycle, for cron or a pipeline
   vsync-sm --headless --allow 3f2a…     run, and allow what was refused under this id
+  vsync-sm ctl status                   is the running origin healthy, and what is it doing?
+  vsync-sm ctl allow 3f2a…              let it save once what it has refused
+  vsync-sm where secret/app/db          I changed it at 14:02: is it out?
   vsync-sm replay journal.jsonl         what happened?
   vsync-sm demo                         watch it on local servers
 
 exit codes:
   0  stopped as asked (a signal), or --once saved or had nothing to save
   1  halted by a fatal fault; check: something is not in place; replay: the journal is damaged or
-     contradicts itself
+     contradicts itself; ctl: it was not done, or status: failing; where: nothing is known of it
   2  usage or configuration; nothing was contacted
-  3  --once, plan: the cycle was, or would be, aborted or refused
+  3  --once, plan: the cycle was, or would be, aborted or refused; ctl status: refused;
+     where: it is not out, or not yet
   128 + n  a second signal
 
 Configuration: flag, then VSYNC_* environment, then file (--config, else ./config.yaml), then
@@ -83,8 +89,9 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         names = list(map(str, action.choices or ()))
-        if action.dest == "command" and value not in names:
-            complain(f"there is no command {value}", _meant(value, names))
+        if action.dest in {"command", "word"} and value not in names:
+            where = "there is no command" if action.dest == "command" else "ctl knows no"
+            complain(f"{where} {value}", _meant(value, names, self.prog))
             self.exit(USAGE)
         super()._check_value(action, value)
 
@@ -128,6 +135,25 @@ def _parser() -> _Parser:
     for each in (check, plan):
         _common(each, top=False)
 
+    _ctl(
+        command(
+            "ctl",
+            "look at a running origin, and steer it",
+            more=" It speaks to a running vsync-sm --headless through the control socket that "
+            "lies beside its journal; what it asks for stands in that journal.",
+        )
+    )
+
+    where = command(
+        "where",
+        "is what was changed in Vault out? as the journal tells",
+        more=" Exit code: 0 Consul holds what was last read (or nothing of what is gone), "
+        "3 not yet, or refused, 1 the journal knows nothing of it or is damaged.",
+    )
+    where.add_argument("path", metavar="PATH", help="secret/app/db, or as the API has it")
+    where.add_argument("--json", action="store_true", help="one JSON document")
+    _which_origin(where)
+
     replay = command("replay", "tell what a journal holds, and check it")
     replay.add_argument("file", metavar="JOURNAL", type=Path, help="the journal's file")
     replay.add_argument("--cycle", type=int, metavar="N", help="only this cycle, in detail")
@@ -152,6 +178,53 @@ def _parser() -> _Parser:
         help="how many secrets the tree begins with (default: 300)",
     )
     return parser
+
+
+_WORDS = {
+    "status": ("tell its state", "Exit code: 0 healthy, 1 failing (or not running), 3 refused."),
+    "sync": ("begin a cycle now", "Also while paused; while a cycle runs, another one after it."),
+    "pause": (
+        "let no cycle begin by itself",
+        "A running cycle goes on. The pause lasts until it is resumed, also over a restart.",
+    ),
+    "resume": ("let cycles begin by themselves again", "One that is overdue begins at once."),
+    "abort": (
+        "abort the running cycle",
+        "Nothing of it is saved; none begins before the next tick. A save that has begun goes on.",
+    ),
+    "allow": (
+        "let the next save do what was refused",
+        "Shows all of it, and asks. It holds for one save, within an hour, and no further.",
+    ),
+    "halt": (
+        "end the origin cleanly",
+        "As a signal would: a cycle is aborted, a save that has begun gets 3 s for its end.",
+    ),
+}
+"""What `ctl` takes: in short, and more."""
+
+
+def _ctl(parser: argparse.ArgumentParser) -> None:
+    _which_origin(parser)
+    words = parser.add_subparsers(dest="word", metavar="WORD", title="words", required=True)
+    made = {}
+    for word, (short, more) in _WORDS.items():
+        about = f"{short[0].upper()}{short[1:]}. {more}"
+        made[word] = words.add_parser(word, help=short, description=about, allow_abbrev=False)
+        _which_origin(made[word])
+    made["status"].add_argument("--json", action="store_true", help="one JSON document")
+    made["pause"].add_argument("--why", metavar="TEXT", help="for who finds it paused")
+    made["allow"].add_argument("id", metavar="ID", help="of the refusal; ctl status tells it")
+    made["allow"].add_argument("--yes", action="store_true", help="do not ask: for scripts")
+
+
+def _which_origin(parser: argparse.ArgumentParser) -> None:
+    for name, words in (
+        ("config", "the origin's configuration, for the journal's place"),
+        ("journal", "the origin's journal (default: as the origin finds it)"),
+    ):
+        default = argparse.SUPPRESS
+        parser.add_argument(f"--{name}", metavar="FILE", type=Path, default=default, help=words)
 
 
 _COMMON = {
@@ -179,6 +252,8 @@ _ALL = {
     "--json-lines",
     "--cycle",
     "--secrets",
+    "--why",
+    "--yes",
 }
 _OF_A_RUN = ("tick", "log_level", "log_type")
 """What `check` and `plan` take, so that a command line can be used for both, and do not need."""
@@ -210,9 +285,9 @@ def _above_0(kind: type[float]) -> Callable[[str], float]:
     return number
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def _meant(word: str, known: Iterable[str], prog: str = "vsync-sm") -> str:
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else "vsync-sm --help tells what there is"
+    return f"did you mean {near[0]}?" if near else f"{prog} --help tells what there is"
 
 
 def _unknown(options: argparse.Namespace, word: str) -> tuple[str, str]:
@@ -231,7 +306,10 @@ def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
     if options.allow == "":
         return "--allow needs the id of a refusal", "the refusal printed it; replay tells it too"
     if command is None and not options.headless:
-        return "nothing to do", "say --headless, or a command: check, plan, replay or demo"
-    if command in {"replay", "demo"} and said:
+        commands = "check, plan, ctl, where, replay or demo"
+        return "nothing to do", f"say --headless, or a command: {commands}"
+    if command in {"ctl", "where"}:
+        said = [name for name in said if name not in {"config", "journal"}]
+    if command in {"replay", "demo", "ctl", "where"} and said:
         return f"{command} takes no --{said[0].replace('_', '-')}", "leave it out"
     return None

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from vsync_sm import __version__
 from vsync_sm.config import ConfigError, Settings, read_token
@@ -22,7 +21,9 @@ from vsync_sm.core.safety import Limits
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
+from vsync_sm.operate.control import Control
 from vsync_sm.operate.notify import CommandNotifier
+from vsync_sm.operate.place import default_journal
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
@@ -35,6 +36,18 @@ from vsync_sm.origin.orders import Hands, Mode, Orders
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
 
+__all__ = [
+    "Past",
+    "Running",
+    "default_journal",
+    "engine",
+    "listen",
+    "recall",
+    "servers",
+    "terms",
+    "user",
+]
+
 STOP_ASKED_EVERY = 4_096
 """While the journal is read, a stop is looked for every so many lines."""
 
@@ -46,22 +59,20 @@ class Past(msgspec.Struct, frozen=True):
     view: View
 
 
-def default_journal(environment: Mapping[str, str]) -> Path:
-    """Where the journal lies unless told otherwise: systemd's state directory, or the user's.
+class Running(msgspec.Struct, frozen=True):
+    """An origin ready to run. `control` is None but for a daemon."""
 
-    Raises:
-        Fault: there is neither (CONFIGURATION).
-    """
-    state = environment.get("STATE_DIRECTORY", "").split(":")[0]
-    try:
-        directory = Path(state) if state else platformdirs.user_state_path("vsync-sm")
-    except RuntimeError:
-        raise Fault(
-            FaultKind.CONFIGURATION,
-            "this user has no home directory for the journal",
-            hint="name its place: --journal, or journal.file",
-        ) from None
-    return directory / "journal.jsonl"
+    engine: Engine
+    journal: Journal
+    control: Control | None = None
+
+    def close(self) -> None:
+        """End what outlives the run: the control socket, then the journal. Raises Fault."""
+        try:
+            if self.control is not None:
+                self.control.close()
+        finally:
+            self.journal.close()
 
 
 def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Past:
@@ -160,10 +171,11 @@ def engine(
     stamp: Stamp | None = None,
     environment: Mapping[str, str] | None = None,
     stop_asked: Callable[[], bool] = lambda: False,
-) -> tuple[Engine, Journal]:
-    """An origin ready to run, and its journal, to be closed after.
+) -> Running:
+    """An origin ready to run, to be closed after.
 
-    The journal is written by `daemon` and `once`; `plan` and `check` only read it.
+    The journal is written by `daemon` and `once`; `plan` and `check` only read it. A `daemon` has
+    a control socket, where one can be.
 
     Raises:
         Fault: the journal cannot be opened (a human was informed), or `allow` names no refusal
@@ -171,6 +183,7 @@ def engine(
         StoppedEarly: a signal asked for a halt while the journal was read.
     """
     clock = clock or SystemClock()
+    environment = os.environ if environment is None else environment
     run = secrets.token_hex(4)
     writes = mode in {Mode.daemon, Mode.once}
     started = RunStarted(
@@ -179,19 +192,27 @@ def engine(
         host=socket.gethostname(),
         once=mode is not Mode.daemon,
         config={**settings.public(), "unused": list(settings.unused)},
+        tick_s=settings.origin.tick,
+        timeout_s=settings.origin.timeout,
+        value_limit_bytes=settings.origin.consul.kv_max_value_size,
     )
     notifier = CommandNotifier(
         settings.notify.command if writes else (),
         inbox,
         about={"host": started.host, "run": run, "version": __version__},
-        environment=os.environ if environment is None else environment,
+        environment=environment,
     )
     writer: Journal = NullJournal()
+    control: Control | None = None
     try:
         if writes:
             writer = JournalWriter.open(journal)
         past = recall(journal, stop_asked)
         _refuse_unknown(allow, past.memory, journal)
+        if mode is Mode.daemon:
+            control = Control(inbox, past.view)
+            control.open(journal, environment)
+            started = msgspec.structs.replace(started, control=control.path)
         writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
         capabilities = settings.origin.vault.required_capabilities
         orders = Orders(
@@ -203,7 +224,7 @@ def engine(
             started=started,
             notify_after=settings.notify.after_failures,
             allow=allow,
-            by=_user(),
+            by=user(),
         )
         hands = Hands(
             servers=servers(settings),
@@ -212,14 +233,17 @@ def engine(
             clock=clock,
             random=system_random(),
             inform=notifier.inform,
-            sinks=sinks,
+            sinks=sinks if control is None else (control, *sinks),
         )
     except BaseException as error:
+        inbox.end()
+        if control is not None:
+            control.close()
         writer.close()
         if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
             notifier.inform_and_wait(error)
         raise
-    return Engine(orders, hands, past.memory, past.view), writer
+    return Running(Engine(orders, hands, past.memory, past.view), writer, control)
 
 
 def listen(inbox: Inbox, early: Sequence[int] = ()) -> Callable[[], bool]:
@@ -264,7 +288,8 @@ def _token(settings: Settings) -> str:
         ) from None
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this process, as the journal names those who ask for something."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number that has no name

@@ -197,7 +197,8 @@ def test_a_refused_save_is_told_once(workshop: Workshop, mount: str) -> None:
     assert run.one(e.Notified).kind == "save_refused"
     said = json.loads(json.loads(kept.read_text())["said"])
     assert (said["kind"], said["fatal"]) == ("save_refused", False)
-    assert f"--allow {run.all(e.SaveRefused)[0].allowance}" in said["hint"]
+    allowance = run.all(e.SaveRefused)[0].allowance
+    assert said["hint"].endswith(f": vsync-sm ctl allow {allowance}")
     again = workshop.once(notify=keeps(kept))
     assert (again.code, again.all(e.Notified)) == (3, [])
     assert len(workshop.saved()) == 12

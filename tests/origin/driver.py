@@ -23,7 +23,6 @@ from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
 from vsync_sm.core.view import View
 from vsync_sm.journal.writer import JournalWriter
-from vsync_sm.origin.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -184,11 +183,11 @@ def _main() -> int:
     trouble = _Trouble(json.loads(sys.argv[1]))
     real = wiring.engine
 
-    def engine(*arguments: Any, sinks: Sequence[Any] = (), **rest: Any) -> tuple[Engine, Any]:
-        made, writer = real(*arguments, sinks=[*sinks, trouble], **rest)
-        assert isinstance(writer, JournalWriter)
-        trouble.writer = writer
-        return made, writer
+    def engine(*arguments: Any, sinks: Sequence[Any] = (), **rest: Any) -> wiring.Running:
+        running = real(*arguments, sinks=[*sinks, trouble], **rest)
+        assert isinstance(running.journal, JournalWriter)
+        trouble.writer = running.journal
+        return running
 
     wiring.engine = engine
     return cli.main(sys.argv[2:])

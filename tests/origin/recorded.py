@@ -92,6 +92,7 @@ _ALWAYS = {
     "size_bytes": 0,
     "since": 0,
     "delay_s": 0.2,
+    "next_tick": 60_000_000_000,
 }
 
 

@@ -34,7 +34,7 @@ MOMENTS = {
     "listing": {"dest": "listing"},
     "working": {"dest": "working"},
     "reindexing": {"dest": "reindexing"},
-    "saving": {"dest": "saving"},
+    "saving": {"type": "save_started"},
     "aborted": {"dest": "aborted"},
 }
 AFTER = {
@@ -78,6 +78,8 @@ def after_signal(records: list[Record]) -> list[str]:
 
 def moment(state: str) -> Callable[[Record], bool]:
     """The same moment for a scene."""
+    if state == "saving":
+        return came(e.SaveStarted)
     return came(e.CheckPassed) if state == "checking" else entered(state)
 
 

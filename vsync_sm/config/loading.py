@@ -13,7 +13,7 @@ from vsync_sm.config import sources, values
 from vsync_sm.config.files import missing_file, read_file
 from vsync_sm.config.mistakes import HIDDEN, ConfigError, Mistake, shown
 from vsync_sm.config.schema import Schema, Tree
-from vsync_sm.config.settings import Bases, Settings, token_in
+from vsync_sm.config.settings import Bases, Journal, Settings, token_in
 from vsync_sm.config.sources import ECOSYSTEM, Found, Given
 
 _NO_FILE = "configuration (no file; environment and command line only)"
@@ -110,6 +110,33 @@ def load(
         where = str(file or "config.yaml") if read else _NO_FILE
         raise ConfigError(where, tuple(sorted(found.mistakes, key=lambda m: m.field.lower())))
     return settings
+
+
+def journal_file(*, file: Path | None, environment: Mapping[str, str], cwd: Path) -> Path | None:
+    """Where file and environment say that the journal lies, whatever else they say; None: nowhere.
+
+    For who looks at an origin and runs none: a token that is missing here is no mistake.
+
+    Raises:
+        ConfigError: the file cannot be read as a mapping, or the place is none.
+    """
+    found = Found()
+    read = _read(found, file, cwd)
+    sources.take_environment(found, SCHEMA, environment)
+    given = found.given.get("journal.file")
+    if given is None or _is_left_out("journal.file", given):
+        return None
+    bases = Bases(cwd=cwd, home=environment.get("HOME", ""))
+    try:
+        return Journal.model_validate({"file": given.value}, context=bases).file
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    cause = details[0].get("ctx", {}).get("error")
+    if not isinstance(cause, values.Wrong):
+        cause = values.Wrong(details[0]["msg"], "see docs/configuration.md", hide=True)
+    where = str(file or "config.yaml") if read else _NO_FILE
+    mistake = _mistake(_label("journal.file", given), given.value, cause, hide=False)
+    raise ConfigError(where, (mistake,))
 
 
 def read_token(settings: Settings) -> str:

@@ -100,6 +100,7 @@ class Log:
         self._json = json  # where every field stands beside the sentence
         self._progress = progress
         self._allow_command = allow_command
+        self._live = False
         handler = logging.StreamHandler(stream)
         handler.setFormatter(_Json() if json else _Plain(colour=colour))
         handler.terminator = "\n"
@@ -114,6 +115,10 @@ class Log:
             self._log(level, self._words(record), record)
         if self._progress is not None:
             self._progress(record, view)
+
+    def allow_live(self, command: Callable[[str], str]) -> None:
+        """From now on name this command for a refusal's id: the origin hears it while it runs."""
+        self._allow_command, self._live = command, True
 
     def say(self, level: str, words: str) -> None:
         """Log something that is no record (before the journal is open, or about it)."""
@@ -130,7 +135,8 @@ class Log:
             if event.allowance == self._refused:
                 return f"{sentence(record)}: as before"
             self._refused = event.allowance
-            return refusal(event, allow_command=self._allow_command(event.allowance))
+            command = self._allow_command(event.allowance)
+            return refusal(event, allow_command=command, live=self._live)
         words = sentence(record)
         if isinstance(event, e.FaultRaised) and event.context and not self._json:
             told = ", ".join(f"{name} {value}" for name, value in event.context.items())

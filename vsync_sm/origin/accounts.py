@@ -15,10 +15,12 @@ from vsync_sm.core.events import (
     SaveStarted,
     WorkerStopped,
 )
-from vsync_sm.core.memory import Memory, sha256
+from vsync_sm.core.memory import Allowance, Memory, sha256
+from vsync_sm.core.safety import ALLOWANCE_S
 from vsync_sm.core.sync_info import mount_of
 from vsync_sm.core.view import View
-from vsync_sm.origin.saving import Reindexed
+from vsync_sm.origin.clock import NS
+from vsync_sm.origin.saving import Recalled, Reindexed
 
 SAMPLE = 10
 """How many paths a refusal names by itself; the whole set stands before it in the journal."""
@@ -35,6 +37,21 @@ def recovered(memory: Memory) -> RunRecovered | None:
         state=state,
         open_cycle=cycle,
         open_save=save is not None and save.run == run,
+    )
+
+
+def recalled(memory: Memory, prefix: str, now: int, yes: Allowance | None) -> Recalled:
+    """What the memory knows at `now` (ns since 1970) for a verdict under `prefix`; `yes` holds."""
+    refused = yes.refused if yes is not None else None
+    last = memory.remembered(prefix)
+    return Recalled(
+        known=memory.knows(prefix),
+        accessors=dict(memory.accessors),
+        recent=memory.vanished_since(now - int(ALLOWANCE_S * NS), prefix),
+        allowed=refused.covers if refused else frozenset(),
+        expected=refused.insights if refused else last.insights if last else {},
+        expected_buckets=last.num_buckets if last else None,
+        doubtful=memory.doubtful,
     )
 
 

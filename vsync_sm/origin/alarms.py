@@ -13,15 +13,18 @@ THREADS_PER_WORKER = 4
 SAMPLE = 10
 
 
-def newly_refused(event: SaveRefused) -> Fault:
-    """What a human is told when a save is refused under an id that was not refused before."""
+def newly_refused(event: SaveRefused, *, live: bool) -> Fault:
+    """What a human is told when a save is refused under an id that was not refused before.
+
+    `live`: this run has a control socket through which it can be allowed.
+    """
+    command = "ctl allow" if live else "--headless --once --allow"
     vanished, regressed = sum(event.vanished.values()), sum(event.regressed.values())
     return Fault(
         FaultKind.SAVE_REFUSED,
         f"a save is refused: {vanished} paths would vanish, {regressed} would go back to an older "
         f"version ({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
-        hint="Restore it in Vault, or allow it: "
-        f"vsync-sm --headless --once --allow {event.allowance}",
+        hint=f"Restore it in Vault, or allow it: vsync-sm {command} {event.allowance}",
         context={"allowance": event.allowance, "sample": ", ".join(event.sample)},
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -72,7 +71,11 @@ class StartupChecks:
             self._scope.tell(
                 (
                     CheckFailed(
-                        check=name, kind=fault.kind.word, message=fault.message, hint=fault.hint
+                        check=name,
+                        kind=fault.kind.word,
+                        message=fault.message,
+                        hint=fault.hint,
+                        server=fault.context.get("server", ""),
                     ),
                 )
             )
@@ -116,6 +119,7 @@ class StartupChecks:
         return CheckPassed(
             check="Consul sync path",
             detail=f"wrote, read, listed, updated and deleted a probe key under {directory}",
+            server="Consul",
         )
 
     # --- Vault ---
@@ -139,7 +143,9 @@ class StartupChecks:
                 context={"server": "Vault"},
             )
         role = "standby" if health.standby else "active"
-        return CheckPassed(check="Vault server", detail=f"{role}, version {health.version}")
+        return CheckPassed(
+            check="Vault server", detail=f"{role}, version {health.version}", server="Vault"
+        )
 
     def _check_token(self) -> CheckPassed:
         if not self._servers.vault.token_alive(self._scope.budget.vault):
@@ -150,12 +156,14 @@ class StartupChecks:
                 'path "auth/token/lookup-self" { capabilities = ["read"] }.',
                 context={"server": "Vault"},
             )
-        return CheckPassed(check="Vault token", detail="accepted")
+        return CheckPassed(check="Vault token", detail="accepted", server="Vault")
 
     def _check_mount(self, mount: str) -> CheckPassed:
         facts = self._servers.vault.mount(mount, self._scope.budget.vault)
         refuse_other_mounts(mount, facts)
-        return CheckPassed(check=f"mount {mount}", detail=f"KV v2, accessor {facts.accessor}")
+        return CheckPassed(
+            check=f"mount {mount}", detail=f"KV v2, accessor {facts.accessor}", server="Vault"
+        )
 
     def _check_capabilities(self, mount: str) -> CheckPassed:
         wanted = {
@@ -183,6 +191,7 @@ class StartupChecks:
                 f"{path}: {', '.join(sorted(granted[path])) or 'none'}" for path in wanted
             ),
             note=self._note(mount, granted),
+            server="Vault",
         )
 
     def _note(self, mount: str, granted: dict[str, frozenset[str]]) -> str:
@@ -197,27 +206,6 @@ class StartupChecks:
             "The token may do more than vsync needs, which is to read metadata only. "
             f"The least that works: {LEAST}, with the policy: {policies}"
         )
-
-
-class Startup:
-    """The checks' own thread, and their end."""
-
-    def __init__(self, scope: Scope, checks: StartupChecks) -> None:
-        self._scope = scope
-        self._thread = threading.Thread(target=checks.run, name="checks", daemon=True)
-
-    def start(self) -> None:
-        """Begin the checks."""
-        self._thread.start()
-
-    def ended(self) -> bool:
-        """Let no further check begin; whether the one under way has ended."""
-        self._scope.cancelled.set()
-        return not self._thread.is_alive()
-
-    def close(self) -> None:
-        """Nothing of the checks is heard any more."""
-        self._scope.close()
 
 
 def policy(mount: str) -> str:

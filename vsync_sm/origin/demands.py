@@ -20,16 +20,19 @@ class Demands:
 
     Attributes:
         stop: the number of the signal that asked for a halt, None so far.
+        halted_by: who asked for a halt by command, "" so far.
         fatal: the first fatal fault.
-        asked: what asks for the next cycle: `tick`, or `signal` for one at once.
+        asked: what asks for the next cycle: `tick`, or `signal` or `command` for one at once.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.stop: int | None = None
+        self.halted_by = ""
         self.fatal: Fault | None = None
         self.asked = TICK
         self._clock = clock
-        self._stop_heard = 0
+        self._stop_heard: int | None = None
+        self._abort = False
         self._fault = False
         self._deadline: int | None = None
         self._deadline_noticed = False
@@ -41,8 +44,19 @@ class Demands:
         elif self.stop is not None:
             return True
         else:
-            self.stop, self._stop_heard = number, self._clock.mono()
+            self.stop = number
+            self._hear_stop()
         return False
+
+    def hear_halt(self, by: str) -> None:
+        """Somebody asks for a halt by command."""
+        self.halted_by = by
+        self._hear_stop()
+
+    def hear_abort(self) -> None:
+        """Somebody asks that the running cycle be aborted; a cycle asked for before is not due."""
+        self._abort = True
+        self.asked = TICK
 
     def hear_fault(self, fault: Fault) -> bool:
         """Take a cycle's fault in; False when it only says that the deadline has passed."""
@@ -56,6 +70,7 @@ class Demands:
         """A cycle begins, with this deadline (the clock's ns); returns what asked for it."""
         asked, self.asked = self.asked, TICK
         self._deadline, self._deadline_noticed, self._fault = deadline, False, False
+        self._abort = False
         return asked
 
     @property
@@ -69,22 +84,33 @@ class Demands:
         return obstacle(
             fatal=self.fatal is not None,
             stop=self.stop is not None,
-            operator=False,
+            operator=self._abort or bool(self.halted_by),
             deadline_passed=late or self._deadline_noticed,
             fault=self._fault,
         )
 
     def stopped_for(self, seconds: float) -> bool:
         """Whether a halt was asked for at least so long ago."""
-        return self.stop is not None and self._clock.mono() - self._stop_heard >= seconds * NS
+        heard = self._stop_heard
+        return heard is not None and self._clock.mono() - heard >= seconds * NS
+
+    @property
+    def stopping(self) -> Reason | None:
+        """Whether a halt was asked for: by a signal or by an operator's command."""
+        if self.stop is not None:
+            return Reason.signal
+        return Reason.operator if self.halted_by else None
+
+    @property
+    def aborting(self) -> bool:
+        """Whether an operator has asked that the running cycle be aborted."""
+        return self._abort
 
     def halt(self, *, over: bool) -> Reason | None:
         """Why the run must halt as soon as no cycle runs; `over`: it has done what it was to do."""
         if self.fatal is not None:
             return Reason.fatal
-        if self.stop is not None:
-            return Reason.signal
-        return Reason.once if over else None
+        return self.stopping or (Reason.once if over else None)
 
     def end(self, outcome: str) -> tuple[int, str]:
         """The run's exit code, and why; `outcome` is that of the one cycle, where there was one."""
@@ -92,6 +118,12 @@ class Demands:
             return 1, f"a fatal fault: {self.fatal.message}"
         if self.stop is not None:
             return 0, f"asked to stop by {signal.Signals(self.stop).name}"
+        if self.halted_by:
+            return 0, f"asked to halt by {self.halted_by}"
         if outcome in {"aborted", "refused"}:
             return 3, f"the one cycle was {outcome}"
         return 0, f"the one cycle ended {outcome}"
+
+    def _hear_stop(self) -> None:
+        if self._stop_heard is None:  # the graces of a clean stop run from the first word on
+            self._stop_heard = self._clock.mono()

@@ -7,21 +7,21 @@ it is written; a save only when it lies on the disk.
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 import msgspec
 
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.machine import CYCLE, IllegalTrigger, Machine, Reason, State, Trigger
-from vsync_sm.core.memory import Memory
-from vsync_sm.core.safety import ALLOWANCE_S
+from vsync_sm.core.memory import Allowance, Memory
 from vsync_sm.core.view import View
 from vsync_sm.origin.accounts import (
     cycle_finished,
+    recalled,
     recovered,
     save_refused,
     save_started,
@@ -33,26 +33,19 @@ from vsync_sm.origin.alarms import (
     newly_refused,
     too_many_threads,
 )
-from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.checks import Passed, Startup, StartupChecks
+from vsync_sm.origin.checks import Passed
 from vsync_sm.origin.clock import NS
 from vsync_sm.origin.cycle import Cycle
 from vsync_sm.origin.demands import TICK, Demands
+from vsync_sm.origin.hearing import Hearing
 from vsync_sm.origin.herald import Herald
-from vsync_sm.origin.inbox import (
-    EffectDone,
-    Facts,
-    FaultCame,
-    Informed,
-    LateFacts,
-    Message,
-    SignalCame,
-)
+from vsync_sm.origin.inbox import Informed, Message, SignalCame
 from vsync_sm.origin.ledger import Ledger
 from vsync_sm.origin.listing import Listed
 from vsync_sm.origin.orders import Hands, Mode, Orders
-from vsync_sm.origin.saving import Recalled, Reindexed, Saved
-from vsync_sm.origin.scope import Scope, broken_invariant
+from vsync_sm.origin.saving import Reindexed, Saved
+from vsync_sm.origin.scope import broken_invariant
+from vsync_sm.origin.startup import startup
 from vsync_sm.origin.working import Worked
 
 SAVE_GRACE_S = 3.0
@@ -66,8 +59,7 @@ TEARDOWN_S = 0.5
 
 OBSERVE_S = 1.0
 BREATH_S = 0.1
-
-_T = TypeVar("_T")
+PAUSED_S = 3600.0
 
 
 class Engine:
@@ -81,14 +73,22 @@ class Engine:
         self._hands = hands
         self._ledger = Ledger(hands.journal, memory, view, hands.sinks)
         self._machine = Machine()
-        self._began = self._next_tick = hands.clock.mono()
+        self._began = hands.clock.mono()
         self._demands = Demands(hands.clock)
         self._herald = Herald(self._ledger, self._demands, hands.inform)
-        self._startup = self._make_startup()
+        self._hearing = Hearing(
+            hands.inbox,
+            self._ledger,
+            self._demands,
+            self._herald,
+            clock=hands.clock,
+            state=lambda: self._machine.state,
+        )
+        self._startup = startup(orders, hands)
         self._cycle: Cycle | None = None
         self._dead: list[Cycle] = []
-        self._done: EffectDone | None = None
         self._listed: Listed | None = None
+        self._yes: Allowance | None = None  # the one that the running cycle is judged with
         self._outcome = ""
         self._aborted: int | None = None  # when
         self._observed = 0
@@ -126,22 +126,28 @@ class Engine:
             self._close()
 
     def _turn(self) -> None:
-        for message in self._hands.inbox.take(self._breath()):
-            self._hear(message)
-            if self._exit is not None:  # nothing follows run_finished
-                return
+        self._hear(self._hands.inbox.take(self._breath()))
+        if self._exit is not None:
+            return
         self._observe()
         self._decide()
-        self._ledger.breathe(
-            self._hands.clock.mono() - self._began,
-            idle=self._machine.state is State.waiting,
-        )
+        self._ledger.breathe(self._mono(), idle=self._machine.state is State.waiting)
+
+    def _hear(self, messages: Sequence[Message]) -> None:
+        self._hearing.hear(messages)
+        number = self._hearing.second_signal
+        if number is not None:
+            self._finish(128 + number, f"a second signal ({signal.Signals(number).name})")
+
+    def _mono(self) -> int:
+        """The moment of the run, as the journal has it."""
+        return self._hands.clock.mono() - self._began
 
     def _break_off(self, fault: Fault) -> None:
         # Nothing more can be written. What is left is to end the effects and to tell a human.
         self._close()
         self._herald.inform(fault)
-        while self._herald.informing and self._demands.stop is None:
+        while self._herald.informing and not self._demands.stopping:
             for message in self._hands.inbox.take(BREATH_S):
                 if isinstance(message, Informed):
                     self._herald.informing -= 1
@@ -152,6 +158,7 @@ class Engine:
         self._startup.close()
         if self._cycle is not None:
             self._cycle.close()
+        self._hands.inbox.end()
 
     # --- telling ---
 
@@ -168,53 +175,14 @@ class Engine:
             )
         )
 
-    # --- hearing ---
-
-    def _hear(self, message: Message) -> None:
-        match message:
-            case Facts(events=events, cycle=cycle):
-                self._hear_facts(events, cycle)
-            case EffectDone(cycle=cycle) if cycle == self._ledger.cycle:
-                self._done = message
-            case FaultCame(fault=fault, cycle=cycle):
-                self._hear_fault(fault, cycle)
-            case SignalCame(number=number):
-                self._hear_signal(number)
-            case Informed(notified=notified):
-                self._herald.informed(notified)
-            case LateFacts(cycle=cycle, count=count):
-                self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=count))
-            case EffectDone():
-                self._ledger.tell(e.LateResultDropped(late_cycle=message.cycle or 0, count=1))
-
-    def _hear_facts(self, events: Sequence[e.Event], cycle: int | None) -> None:
-        if cycle == self._ledger.cycle:
-            self._herald.tell(*events)
-        else:
-            self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=len(events)))
-
-    def _hear_fault(self, fault: Fault, cycle: int | None) -> None:
-        over = self._aborted is not None or self._machine.state is State.halted
-        if cycle != self._ledger.cycle or over:
-            self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=1))
-        elif self._demands.hear_fault(fault):
-            if cycle is None:  # the checks: their facts come before their fault
-                self._hear_what_was_delivered()
-            self._herald.fault(fault)
-
-    def _hear_signal(self, number: int) -> None:
-        name = signal.Signals(number).name
-        again = self._demands.hear_signal(number)
-        self._ledger.tell(e.SignalReceived(signal=name, number=number, again=again))
-        if again:
-            self._finish(128 + number, f"a second signal ({name})")
-
     # --- deciding ---
 
     def _begin(self) -> None:
         orders, ledger = self._orders, self._ledger
         crash = recovered(ledger.memory)
-        ledger.tell(orders.started, *self._hands.journal.repairs)
+        ledger.tell(orders.started)
+        self._began = self._hands.clock.mono() - ledger.view.now.mono
+        ledger.tell(*self._hands.journal.repairs)
         if crash is not None:
             ledger.tell(crash)
             self._warn_of_failures()
@@ -239,25 +207,25 @@ class Engine:
             self._decide_phase()
         elif state is State.aborted:
             self._decide_aborted()
-        elif not self._herald.informing or self._demands.stop is not None:
+        elif not self._herald.informing or self._demands.stopping:
             self._finish(*self._demands.end(self._outcome))
 
     def _decide_checking(self) -> None:
         reason = self._demands.halt(over=False)
-        if reason is Reason.signal:
+        if reason in {Reason.signal, Reason.operator}:
             # The probe key may have to be cleaned up: no new check begins, but this one ends.
             if self._startup.ended() or self._demands.stopped_for(CHECKS_GRACE_S):
                 self._pull(Trigger.halt, reason)
         elif reason is not None:
             self._pull(Trigger.halt, reason)
-        elif self._take_done(Passed) is not None:
+        elif self._hearing.take_done(Passed) is not None:
             self._pull(Trigger.checks_passed)
 
     def _decide_waiting(self) -> None:
         reason = self._demands.halt(over=self._is_over())
         if reason is not None:
             self._pull(Trigger.halt, reason)
-        elif self._demands.asked != TICK or self._hands.clock.mono() >= self._next_tick:
+        elif self._demands.asked != TICK or self._tick_in() <= 0:
             self._start_cycle()
 
     def _decide_phase(self) -> None:
@@ -265,20 +233,21 @@ class Engine:
         if reason is not None:
             self._abort(reason)
             return
-        if listed := self._take_done(Listed):
+        if listed := self._hearing.take_done(Listed):
             self._start_working(listed)
-        elif worked := self._take_done(Worked):
+        elif worked := self._hearing.take_done(Worked):
             self._start_reindexing(worked)
-        elif reindexed := self._take_done(Reindexed):
+        elif reindexed := self._hearing.take_done(Reindexed):
             self._judged(reindexed)
 
     def _decide_saving(self) -> None:
-        if saved := self._take_done(Saved):
+        if saved := self._hearing.take_done(Saved):
             self._saved(saved)
         elif self._demands.faulted:
             self._uncertain("the save broke off", self._fault_reason())
         elif self._demands.stopped_for(SAVE_GRACE_S):
-            self._uncertain("stopped while Consul had not answered", Reason.signal)
+            reason = self._demands.stopping or Reason.signal
+            self._uncertain("stopped while Consul had not answered", reason)
 
     def _decide_aborted(self) -> None:
         if self._cycle is not None:
@@ -302,21 +271,8 @@ class Engine:
 
     # --- the phases ---
 
-    def _make_startup(self) -> Startup:
-        orders, hands = self._orders, self._hands
-        terms = orders.terms
-        budget = Budget(
-            hands.clock,
-            deadline=self._began + int(terms.timeout_s * NS),
-            request_timeout_s=terms.request_timeout_s,
-        )
-        scope = Scope(None, hands.inbox, budget, hands.clock, hands.random)
-        checks = StartupChecks(scope, hands.servers, terms, orders.required, probe=orders.probe)
-        return Startup(scope, checks)
-
     def _start_cycle(self) -> None:
         orders, hands, memory = self._orders, self._hands, self._ledger.memory
-        self._next_tick = hands.clock.mono() + int(orders.tick_s * NS)
         number = self._ledger.cycle = memory.last_cycle + 1
         terms = orders.terms
         # Its time runs from before it is told: no save begins after the deadline that is told.
@@ -335,6 +291,7 @@ class Engine:
                 num_buckets=terms.num_buckets,
                 deadline_s=terms.timeout_s,
                 asked=self._demands.begin_cycle(self._cycle.deadline),
+                next_tick=self._mono() + int(orders.tick_s * NS),
             )
         )
         self._pull(Trigger.tick)
@@ -360,20 +317,12 @@ class Engine:
         if allowance is not None and allowance.expired(now):
             self._ledger.tell(e.AllowanceSpent(allowance=allowance.id, why="expired"))
             allowance = None
-        # A yes holds for the sync path that it was given for, and for no other.
-        yes = allowance.refused if allowance and allowance.refused.prefix == prefix else None
-        last = memory.remembered(prefix)
-        recalled = Recalled(
-            known=memory.knows(prefix),
-            accessors=dict(memory.accessors),
-            recent=memory.vanished_since(now - int(ALLOWANCE_S * NS), prefix),
-            allowed=yes.covers if yes else frozenset(),
-            expected=yes.insights if yes else last.insights if last else {},
-            expected_buckets=last.num_buckets if last else None,
-            doubtful=memory.doubtful,
-        )
+        # A yes holds for the sync path that it was given for, and for no other; one that is given
+        # from now on is for the next save.
+        self._yes = allowance if allowance and allowance.refused.prefix == prefix else None
         if self._cycle is not None and self._listed is not None:
-            self._cycle.start_reindexing(self._listed, worked, recalled)
+            known = recalled(memory, prefix, now, self._yes)
+            self._cycle.start_reindexing(self._listed, worked, known)
 
     def _judged(self, reindexed: Reindexed) -> None:
         self.reindexed = reindexed
@@ -383,7 +332,8 @@ class Engine:
             event = save_refused(reindexed, self._orders.terms.mounts)
             self._ledger.tell(event)
             if event.allowance not in known:
-                self._herald.inform(newly_refused(event))
+                live = bool(self._orders.started.control)
+                self._herald.inform(newly_refused(event, live=live))
             self._abort(Reason.refused)
         elif self._orders.mode is Mode.plan:
             self._outcome = "unchanged" if plan.nothing_to_write else "saved"
@@ -398,9 +348,10 @@ class Engine:
 
     def _start_saving(self, reindexed: Reindexed) -> None:
         self._pull(Trigger.reindexed)
-        allowance = self._ledger.memory.allowance
-        used = allowance is not None and allowance.refused.prefix == self._orders.terms.prefix
-        started = save_started(reindexed, allowance.id if allowance and used else "")
+        started = save_started(reindexed, self._yes.id if self._yes else "")
+        self._hear(self._hands.inbox.take_control())
+        if self._exit is not None:
+            return
         reason = self._demands.obstacle()
         if reason is not None:
             self._abort(reason)
@@ -431,16 +382,10 @@ class Engine:
             return
         # Nothing of this cycle is delivered after this; what was delivered before still counts.
         ends = cycle.close()
-        self._hear_what_was_delivered()
+        self._hearing.hear_what_was_delivered()
         self._aborted = self._hands.clock.mono()
         self._pull(Trigger.abort, reason)
         self._ledger.tell(*ends)
-
-    def _hear_what_was_delivered(self) -> None:
-        for message in self._hands.inbox.take_results(limit=1_000_000):
-            if isinstance(message, Facts):
-                self._hear_facts(message.events, message.cycle)
-        self._done = None
 
     # --- ends ---
 
@@ -451,7 +396,8 @@ class Engine:
         self._ledger.tell(cycle_finished(self.view, outcome, reason, cycle.requests()))
         self._outcome = self._outcome or outcome
         cycle.close()
-        self._cycle = self._listed = self._done = self._aborted = None
+        self._hearing.forget_done()
+        self._cycle = self._listed = self._aborted = None
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
         threads = sum(dead.alive() for dead in self._dead)
         self._herald.alarm(too_many_threads(threads, self._orders.terms.workers))
@@ -468,13 +414,6 @@ class Engine:
 
     # --- small things ---
 
-    def _take_done(self, cls: type[_T]) -> _T | None:
-        done = self._done
-        if done is None or not isinstance(done.result, cls):
-            return None
-        self._done = None
-        return done.result
-
     def _is_over(self) -> bool:
         return self._orders.mode is not Mode.daemon and bool(self._outcome)
 
@@ -484,7 +423,13 @@ class Engine:
             return 0.0
         if self._machine.state is not State.waiting:
             return BREATH_S
-        return max(0.0, (self._next_tick - self._hands.clock.mono()) / NS)
+        return min(max(0.0, self._tick_in()), PAUSED_S)
+
+    def _tick_in(self) -> float:
+        """Seconds until a cycle begins by itself; a pause holds only what runs for ever."""
+        if self._orders.mode is Mode.daemon and self.view.pause is not None:
+            return math.inf
+        return (self.view.next_tick - self._mono()) / NS
 
     def _observe(self) -> None:
         if self._machine.state is not State.working or self._cycle is None:

@@ -1,4 +1,4 @@
-"""What is told beside the machine's moves: faults and alarms, to the journal and to a human."""
+"""What is told beside the machine's moves: facts, faults and alarms, to journal and human."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import AllowanceSpent, Event, FaultRaised, Notified
+from vsync_sm.origin.conditions import Conditions
 from vsync_sm.origin.demands import Demands
 from vsync_sm.origin.ledger import Ledger
 
 
 class Herald:
-    """Tells each fault once, and a human of what is grave.
+    """Tells each fault once, what it shows of a server, and a human of what is grave.
 
     Attributes:
         informing: how many times a human is being informed right now.
@@ -24,10 +25,11 @@ class Herald:
         self._demands = demands
         self._inform = inform
         self._told: Fault | None = None
+        self._conditions = Conditions()
 
     def fault(self, fault: Fault) -> None:
         """Write a fault down; the first fatal one is a demand to halt, and a human hears of it."""
-        self._ledger.tell(
+        self._write(
             FaultRaised(
                 kind=fault.kind.word,
                 fatal=fault.fatal,
@@ -66,6 +68,13 @@ class Herald:
         A save may be found committed only by a later reading back, in another run.
         """
         before = self._ledger.memory.allowance
-        self._ledger.tell(*events)
+        self._write(*events)
         if before is not None and self._ledger.memory.allowance is None:
             self._ledger.tell(AllowanceSpent(allowance=before.id, why="saved"))
+
+    def _write(self, *events: Event) -> None:
+        for event in events:
+            self._ledger.tell(event)
+            changed = self._conditions.after(event)
+            if changed is not None:
+                self._ledger.tell(changed)

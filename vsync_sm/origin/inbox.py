@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 import msgspec
 
+from vsync_sm.core.commands import Done
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import Event, Notified
 
@@ -43,6 +45,42 @@ class LateFacts(msgspec.Struct, frozen=True):
     count: int
 
 
+class Asker(msgspec.Struct, frozen=True):
+    """Who asks, and through what: `control socket` or `console`.
+
+    `uid` and `pid` are the peer's, as the kernel tells them of a socket.
+    """
+
+    by: str
+    through: str
+    uid: int | None = None
+    pid: int | None = None
+
+
+class CommandCame(msgspec.Struct, frozen=True):
+    """Somebody asks for one of `core.commands.COMMANDS`. `reply` never blocks."""
+
+    command: str
+    argument: str
+    asker: Asker
+    reply: Callable[[Done], None]
+
+    def no_more(self) -> None:
+        """Answer that nobody hears it any more."""
+        self.reply(Done(False, OVER))
+
+
+class RefusedAsked(msgspec.Struct, frozen=True):
+    """Somebody asks what was refused under an id: the lines, or None. `reply` never blocks."""
+
+    allowance: str
+    reply: Callable[[frozenset[str] | None], None]
+
+    def no_more(self) -> None:
+        """Answer that nobody hears it any more."""
+        self.reply(None)
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What happened in a cycle (None: in the start-up checks), in order."""
 
@@ -57,7 +95,10 @@ class EffectDone(msgspec.Struct, frozen=True):
     cycle: int | None = None
 
 
-Control = SignalCame | FaultCame | Informed | LateFacts
+OVER = "the run is over"
+
+Question = CommandCame | RefusedAsked
+Control = SignalCame | FaultCame | Informed | LateFacts | Question
 Result = Facts | EffectDone
 Message = Control | Result
 
@@ -70,6 +111,39 @@ class Inbox:
         self._control: SimpleQueue[Control | None] = SimpleQueue()  # None: results have come in
         self._results: deque[Result] = deque()
         self._room = threading.Semaphore(capacity)
+        self._asking = threading.Lock()
+        self._questions: dict[int, Question] = {}
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended: nobody hears questions any more."""
+        return self._over
+
+    def ask(self, question: Question) -> None:
+        """Put a question to the loop. It is answered exactly once, at the latest by `end`."""
+        with self._asking:
+            over = self._over
+            if not over:
+                self._questions[id(question)] = question
+        if over:
+            question.no_more()
+        else:
+            self.post(question)
+
+    def answered(self, question: Question) -> bool:
+        """The loop is about to answer a question; False when `end` has done it already."""
+        with self._asking:
+            return self._questions.pop(id(question), None) is not None
+
+    def end(self) -> None:
+        """The run is over: whoever waits for an answer, or asks from now on, is told so."""
+        with self._asking:
+            self._over = True
+            left = list(self._questions.values())
+            self._questions.clear()
+        for question in left:
+            question.no_more()
 
     def post(self, message: Control) -> None:
         """Put a message into the control lane. Never blocks; safe in a signal handler."""
@@ -99,6 +173,13 @@ class Inbox:
                 self._control.put(None)
             return list(control)
         return list(self.take_results(limit=16))
+
+    def take_control(self) -> list[Control]:
+        """What lies in the control lane, without waiting."""
+        control = self._drain_control(0.0)
+        if self._results:
+            self._control.put(None)
+        return control
 
     def take_results(self, limit: int) -> list[Result]:
         """Up to `limit` results, without waiting."""

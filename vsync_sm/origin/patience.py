@@ -75,6 +75,7 @@ class Patience:
                         delay_s=round(delay, 3),
                         kind=fault.kind.word,
                         message=fault.message,
+                        server=fault.context.get("server", ""),
                     )
                 )
                 attempt += 1

@@ -239,7 +239,13 @@ class Crew:
             ended = self._read(number, taken, path)
         except Fault as fault:
             self._count_failure(fault, path)
-            return PathFailed(worker=number, path=path, kind=fault.kind.word, message=fault.message)
+            return PathFailed(
+                worker=number,
+                path=path,
+                kind=fault.kind.word,
+                message=fault.message,
+                server=fault.context.get("server", ""),
+            )
         with self._counting:
             self._row = 0
         return ended

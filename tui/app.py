@@ -1,0 +1,489 @@
+"""The console: composes the screen, paints it at a fixed rate, and minds its own keys."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Protocol, cast, runtime_checkable
+
+from msgspec.structs import replace
+from rich.segment import Segments
+from rich.traceback import Traceback
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import TabbedContent, TabPane, Tabs
+
+from tui import preferences, tabs
+from tui.feed import Feed, Look
+from tui.glance import Badge, Glance
+from tui.lost import lost
+from tui.rhythm import rest
+from tui.steer import Steered
+from tui.theme import FIRST, THEMES
+from tui.times import Times
+from tui.widgets.answer import AnswerBar
+from tui.widgets.dialogs.fatal import FatalScreen
+from tui.widgets.dialogs.halt import HaltDialog
+from tui.widgets.dialogs.help import HelpScreen
+from tui.widgets.dialogs.keys import places
+from tui.widgets.keys import Keys
+from tui.widgets.panel import PathChosen
+from tui.widgets.path import PathPanel
+from tui.widgets.strip import Strip
+from tui.widgets.title import Title
+from tui.widgets.top import Top
+from vsync_sm.core.answer import Now, age, now_at
+from vsync_sm.core.commands import Commander
+from vsync_sm.core.insight import moment
+from vsync_sm.core.shapes import SeenFault, View
+from vsync_sm.core.words import printable
+
+_NS = 1_000_000_000
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """What paints from a glance: panels, the lines on top, dialogs."""
+
+    def paint(self, glance: Glance) -> None:
+        """Show this look."""
+
+
+class Origin(Protocol):
+    """An origin that runs in this process, as the console minds it."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+
+    @property
+    def code(self) -> int:
+        """Its exit code, once it has ended."""
+
+    def start(self, ended: Callable[[], None]) -> None:
+        """Begin; `ended` is called from its own thread when it is over."""
+
+    def halt(self) -> None:
+        """Ask it to end, as a signal does."""
+
+    def insist(self) -> None:
+        """End it at once, as a second signal does."""
+
+
+class Console(Steered):
+    """The operator's console.
+
+    For a test or a picture give it a feed of a recorded journal and a clock that stands:
+
+        Console(ReplayFeed(journal), journal=journal, clock=lambda: 1_762_077_600 * 10**9)
+
+    and drive it with `run_test(size=(80, 24))`; `paint_now()` paints without waiting for the timer.
+    Without `remember` nothing is remembered.
+    """
+
+    TITLE = "vsync"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-widest")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high"), (45, "-highest")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"tab('{tab.id}')", f"Tab {tab.id}: {tab.about}", show=False)
+            for number, tab in enumerate(tabs.TABS, start=1)
+        ),
+        Binding("t", "times", "Times", show=False, tooltip="Times in UTC, local, or how long ago"),
+        Binding("T", "theme", "Theme", show=False, tooltip="The next theme"),
+        Binding("m", "mouse", "Mouse", show=False, tooltip="Free the mouse for the terminal"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "leave", "Quit"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", "Copy what is marked, or quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        feed: Feed,
+        commander: Commander | None = None,
+        *,
+        journal: Path,
+        readonly: str = "",
+        origin: Origin | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        cpu: Callable[[], float] = time.thread_time,
+        remember: Path | None = None,
+        notes: Sequence[str] = (),
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        """Nothing begins before it runs.
+
+        Args:
+            feed: where the view comes from.
+            commander: what commands the origin; None: nothing can.
+            journal: the journal's path, for those who read it themselves and for the title.
+            readonly: why nothing shall be commanded; "" where it may.
+            origin: the origin, where it runs in this process.
+            clock: ns since 1970.
+            cpu: the seconds of a core that this thread has used.
+            remember: the file of the preferences.
+            notes: what to tell once at the beginning.
+            driver_class: Textual's driver; None: Textual's own choice.
+        """
+        super().__init__(
+            commander,
+            readonly=readonly,
+            live=origin is not None,
+            driver_class=driver_class,
+            css_path="app.tcss",
+        )
+        self.trouble: dict[str, str] = {}
+        self._feed = feed
+        self._journal = journal
+        self._origin = origin
+        self._clock = clock
+        self._cpu = cpu
+        self._cpu_before = 0.0
+        self._remember = remember
+        self._notes = notes
+        self._loop_here: asyncio.AbstractEventLoop | None = None
+        self._preferences = preferences.load(remember)
+        self._arrived = 0
+        self._heard: int | None = None  # when the last line came in, where that was seen
+        self._look = Look()
+        self._halting = False
+        self._panels: dict[TabPane, list[Widget]] = {}
+        self._fatal_shown: SeenFault | None = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        wanted = self._preferences.theme
+        self.theme = wanted if wanted in self.available_themes else FIRST
+
+    # --- the screen ---
+
+    def compose(self) -> ComposeResult:
+        """What is on top, the tabs, the keys."""
+        yield Title(id="title")
+        yield AnswerBar(id="answer")
+        yield Strip(id="strip")
+        yield from tabs.compose(self._journal)
+        yield Keys(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self._loop_here = asyncio.get_running_loop()
+        for note in self._notes:
+            self.notify(printable(note), severity="warning", timeout=15, markup=False)
+        # The numbers choose a tab; left and right belong to the panels.
+        self.query_one(Tabs).can_focus = False
+        if not self._preferences.mouse:
+            self._set_mouse(on=False)
+        self._feed.open()
+        self.theme_changed_signal.subscribe(self, lambda theme: self._keep(theme=theme.name))
+        if self._origin is not None:
+            self._origin.start(self._from_the_origin)
+        self._cpu_before = self._cpu()
+        self._turn()
+
+    def on_unmount(self) -> None:
+        """End."""
+        self._feed.close()
+
+    # --- painting ---
+
+    def _turn(self) -> None:
+        self.paint_now()
+        # All that this thread did since the last turn: also drawing what was painted then.
+        spent = self._cpu()
+        wait = rest(spent - self._cpu_before, shared=self._origin is not None)
+        self._cpu_before = spent
+        self.set_timer(wait, self._turn)
+
+    def paint_now(self) -> None:
+        """Look at the feed, and paint what is visible."""
+        if not self.screen_stack:  # it is being taken down
+            return
+        before = self.glance
+        glance = self.glance = self._look_now()
+        if before is None or _offers(before) != _offers(glance):
+            self.refresh_bindings()
+        for each in self._visible():
+            self._paint(each, glance)
+        self._show_fatal(glance)
+
+    def _paint(self, each: Paints, glance: Glance) -> None:
+        try:
+            each.paint(glance)
+        except Exception as error:  # noqa: BLE001  one broken panel must not halt an origin
+            name = type(each).__name__
+            if name not in self.trouble:
+                self.trouble[name] = f"{type(error).__name__}: {error}"
+                self.log.error(self.trouble[name])
+
+    def _visible(self) -> Iterator[Paints]:
+        base, top = self.screen_stack[0], self.screen_stack[-1]
+        if top is base or top.is_modal:
+            # By query, since there is nothing of it any more while it is taken down.
+            yield from base.query(Top)
+            for each in base.query(TabbedContent):
+                pane = each.active_pane
+                if pane is not None:
+                    yield from self._panels_in(pane)
+        if top is not base and top.is_mounted and isinstance(top, Paints):
+            yield top
+
+    def _panels_in(self, pane: TabPane) -> Iterator[Paints]:
+        """The panels of a tab that are shown. What is within one is painted by it."""
+        if pane not in self._panels:
+            painting = [each for each in pane.query("*") if isinstance(each, Paints)]
+            self._panels[pane] = [
+                each for each in painting if not set(each.ancestors).intersection(painting)
+            ]
+        yield from (cast("Paints", each) for each in self._panels[pane] if each.display)
+
+    def _look_now(self) -> Glance:
+        look = self._feed.look()
+        wall = self._clock()
+        if look.arrived != self._arrived:
+            self._arrived, self._heard = look.arrived, wall
+        self._look = look
+        badge, now, note = self._feed.badge, self._now(look.view, wall), look.note
+        if badge is not Badge.REPLAY:
+            why = lost(look.view, now, self._quiet(look.view, wall), self.unreachable)
+            if why:
+                badge, note = Badge.LOST, f"{why}; {note}" if note else why
+        if self.trouble:
+            panel, error = next(iter(self.trouble.items()))
+            note = f"{note}; " * bool(note) + f"{panel} cannot be painted ({error})"
+        return Glance(
+            view=look.view,
+            now=now,
+            badge=badge,
+            note=note,
+            unable=self.unable,
+            damage=look.damage,
+            source=str(self._journal),
+            times=self._preferences.times,
+        )
+
+    def _now(self, view: View, wall: int) -> Now:
+        """The moment for this view.
+
+        A journal on a shared volume may be written by another clock: from a line that was seen to
+        come in, time is counted on this one.
+        """
+        if self._feed.badge is Badge.REPLAY:
+            return now_at(view)
+        if self._feed.badge is Badge.LIVE or self._heard is None or not view.now.ts:
+            return now_at(view, wall)
+        return now_at(view, moment(view.now.ts) + wall - self._heard)
+
+    def _quiet(self, view: View, wall: int) -> float:
+        if self._heard is not None:
+            return max(0.0, (wall - self._heard) / _NS)
+        return age(view.now.ts, Now(wall, 0)) or 0.0
+
+    def _show_fatal(self, glance: Glance) -> None:
+        faults = glance.view.faults
+        fault = next((seen for seen in reversed(faults) if seen.event.fatal), None)
+        run = glance.view.run
+        if fault is None or run is None or fault.run != run.id or fault == self._fatal_shown:
+            return
+        self._fatal_shown = fault
+        self.push_screen(FatalScreen(fault, glance.view.ended, str(self._journal)))
+
+    # --- tabs ---
+
+    def action_tab(self, tab: str) -> None:
+        """Show a tab."""
+        self.screen_stack[0].query_one("#tabs", TabbedContent).active = tab
+
+    def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
+        """The keys go to what is in the tab."""
+        self.call_after_refresh(self._enter, event.pane.id)
+
+    def _enter(self, pane: str) -> None:
+        if self.screen is not self.screen_stack[0]:
+            return
+        shown = self.screen.query_one("#tabs", TabbedContent).active_pane
+        if shown is None or shown.id != pane:
+            return
+        self.paint_now()
+        self.screen.set_focus(next((each for each in shown.query("*") if each.focusable), None))
+
+    def on_path_chosen(self, event: PathChosen) -> None:
+        """Somebody wants to know more of a path."""
+        self.action_tab("path")
+        self.query_one(PathPanel).show_path(event.path)
+
+    # --- how it is set ---
+
+    def action_times(self) -> None:
+        """Tell times in the next way."""
+        times = self._preferences.times.after()
+        self._keep(times=times)
+        self.notify(_TOLD[times], timeout=2)
+        self.paint_now()
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        names = [theme.name for theme in THEMES]
+        at = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[at % len(names)]
+        self.notify(self.theme, timeout=2, markup=False)
+
+    def action_mouse(self) -> None:
+        """Free the mouse, or take it back."""
+        on = not self._preferences.mouse
+        self._keep(mouse=on)
+        self._set_mouse(on=on)
+        self.notify(
+            "The mouse works here."
+            if on
+            else "The mouse is free: the terminal marks and copies text. m takes it back.",
+            timeout=4,
+        )
+
+    def _set_mouse(self, *, on: bool) -> None:
+        set_mouse = getattr(self._driver, "set_mouse", None)
+        if set_mouse is not None:
+            set_mouse(on=on)
+
+    def _keep(self, **changed: object) -> None:
+        self._preferences = replace(self._preferences, **changed)
+        preferences.save(self._preferences, self._remember)
+
+    # --- help ---
+
+    def action_help(self) -> None:
+        """List every key."""
+        self.push_screen(HelpScreen(places(cast("App[object]", self)), live=self._live))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002  Textual's
+        """The palette: every action that has a key."""
+        for key, active in self.screen_stack[0].active_bindings.items():
+            binding = active.binding
+            if active.node is not self or not active.enabled or binding.system:
+                continue
+            if binding.action in {"interrupt", "command_palette"} or key == "ctrl+q":
+                continue
+            shown = binding.key_display or key
+            title = f"{binding.description}"
+            about = f"{binding.tooltip or binding.description} ({shown})"
+            yield SystemCommand(title, about, partial(self.run_action, binding.action))
+        yield SystemCommand("Choose a theme", "Out of all that there are", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save the screen as an SVG", self._save_picture)
+
+    def _save_picture(self) -> None:
+        self.deliver_screenshot()
+
+    # --- the end ---
+
+    def action_leave(self) -> None:
+        """Quit; where the origin runs in this process that halts it, so it is asked first."""
+        origin = self._origin
+        if origin is None:
+            self.exit(0)
+        elif origin.over:
+            self.exit(origin.code)
+        elif not isinstance(self.screen, HaltDialog):
+            self.push_screen(HaltDialog(live=True), self._halt_if)
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C: copy what is marked, else quit.
+
+        In the question whether to halt it is a yes; while it halts, it ends at once.
+        """
+        marked = self.screen.get_selected_text()
+        if marked:
+            self.copy_to_clipboard(marked)
+        elif isinstance(self.screen, HaltDialog) and self._origin is not None:
+            self.screen.dismiss(True)
+        elif self._halting and self._origin is not None and not self._origin.over:
+            self._origin.insist()
+        else:
+            self.action_leave()
+
+    def _halt_if(self, yes: bool | None) -> None:
+        origin = self._origin
+        if not yes or origin is None:
+            return
+        self._halting = True
+        if self.unable:
+            origin.halt()
+        else:
+            self.command("halt")
+
+    async def action_quit(self) -> None:
+        """Textual's own quitting is ours."""
+        self.action_leave()
+
+    def _from_the_origin(self) -> None:
+        # On the origin's thread.
+        self.call_later(self._origin_ended)
+
+    def _origin_ended(self) -> None:
+        """The origin in this process is over.
+
+        What ended by a fatal fault stays on the screen until somebody has seen it.
+        """
+        origin = self._origin
+        if origin is None:
+            return
+        self.paint_now()
+        if self._fatal_shown is None or self._look.view.ended is None:
+            self.exit(origin.code)
+
+    def leave_soon(self, code: int | None = None) -> None:
+        """End with this exit code, or with that of the origin; from any thread or signal handler.
+
+        An origin in this process that is not over is asked to halt: its end is the console's.
+        """
+        origin = self._origin
+        if origin is not None and not origin.over:
+            origin.halt()
+            return
+        if code is None:
+            code = origin.code if origin is not None else 0
+        if self._loop_here is not None and not self._loop_here.is_closed():
+            self._loop_here.call_soon_threadsafe(self.exit, code)
+
+    def terminal_gone(self) -> None:
+        """There is no terminal any more: nothing to wait for. Called from another thread."""
+        self.leave_soon(None if self._origin is not None else 128 + signal.SIGHUP)
+
+    def terminal_late(self) -> None:
+        """The terminal takes text again, and has missed some. Called from another thread."""
+        self.call_later(self._draw_anew)
+
+    def _draw_anew(self) -> None:
+        self.screen.refresh(layout=True)
+
+    def _fatal_error(self) -> None:
+        # As Textual's, but without the values of variables: one of them may be a secret.
+        trace = Traceback(show_locals=False)
+        self._exit_renderables.append(Segments(self.console.render(trace, self.console.options)))
+        self._close_messages_no_wait()
+
+
+_TOLD = {
+    Times.utc: "Times are told in UTC.",
+    Times.local: "Times are told in this machine's zone.",
+    Times.relative: "Times are told by how long ago they were.",
+}
+
+
+def _offers(glance: Glance) -> tuple[object, ...]:
+    """What decides which commands can be given."""
+    view = glance.view
+    return (
+        glance.unable,
+        view.run is None,
+        view.ended is None,
+        view.pause is None,
+        view.cycle is None,
+        view.refusal is None,
+    )

@@ -1,0 +1,165 @@
+"""Follows a journal that may still grow, on a thread of its own: the feed of `--attach`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from tui.feed import BATCH, NEWER, Look, folded
+from tui.glance import Badge
+from vsync_sm.core.errors import JournalError
+from vsync_sm.core.events import Record
+from vsync_sm.journal.reader import JournalReader
+
+POLL_S = 0.08
+"""So often (seconds) it is looked whether there are new lines."""
+
+REST_S = 0.002
+"""Between two batches of a long journal, whoever paints gets so long (seconds)."""
+
+REPLACED = "the journal was replaced by another one, which was read from its start"
+CUT = "the journal was cut short, and was read anew from its start"
+
+_HEAD = 256
+
+
+class FollowFeed:
+    """A journal that grows, is not there yet, is mended, cut or replaced by another."""
+
+    badge = Badge.ATTACHED
+
+    def __init__(self, journal: Path) -> None:
+        self._follower = Follower(journal)
+        self._look = self._follower.look
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="follow", daemon=True)
+
+    def look(self) -> Look:
+        """What the journal has told so far."""
+        return self._look
+
+    def open(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, and give the file back."""
+        self._enough.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def _work(self) -> None:
+        rest = 0.0
+        while not self._enough.wait(rest):
+            rest = REST_S if self._follower.step() else POLL_S
+            self._look = self._follower.look
+        self._follower.close()
+
+
+class Follower:
+    """Follows a journal step by step.
+
+    Attributes:
+        look: what it has told so far.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self.look = Look(note=f"waiting for the journal {journal}")
+        self._journal = journal
+        self._reader = JournalReader(journal)
+        self._records: Iterator[Record] | None = None
+        self._file: tuple[int, int] | None = None
+        self._head = b""
+        self._size = 0
+        self._past: int | None = None  # so many bytes were there when it was opened
+        self._anew = ""
+
+    def step(self) -> bool:
+        """Take in one batch of records; whether there may be more of them right now."""
+        try:
+            size = self._mind_the_file()
+            if size is None:
+                return False
+            return self._take(size)
+        except JournalError as error:
+            self._records = None
+            damage = str(error) if error.line else error.message
+            self.look = replace(self.look, damage=damage)
+            return False
+        except OSError as error:
+            self.look = replace(self.look, damage=f"cannot read {self._journal}: {error.strerror}")
+            return False
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._reader.close()
+
+    def _mind_the_file(self) -> int | None:
+        """The size of the file to go on with; None where there is none."""
+        try:
+            found = self._journal.stat()
+        except FileNotFoundError:
+            if self._file is not None:
+                self.look = replace(self.look, note="the journal is gone; waiting for another one")
+            return None
+        file = (found.st_dev, found.st_ino)
+        if self._file is None:
+            if not self._reader.exists():
+                return None
+            self._file, self._head, self._past = file, self._read_head(), found.st_size
+        elif file != self._file:
+            self._begin_anew(REPLACED)
+            return self._mind_the_file()
+        elif found.st_size < self._reader.byte:
+            self._begin_anew(CUT)
+            return self._mind_the_file()
+        elif found.st_size != self._size and not self._read_head().startswith(self._head):
+            self._begin_anew(REPLACED)  # written over in its place
+            return self._mind_the_file()
+        self._size = found.st_size
+        return found.st_size
+
+    def _begin_anew(self, why: str) -> None:
+        self._reader.close()
+        self._reader = JournalReader(self._journal)
+        self._records = self._file = None
+        self._anew = why
+        self.look = Look(note=why)
+
+    def _take(self, size: int) -> bool:
+        if self._records is None:
+            self._records = self._reader.records()
+        batch: list[Record] = []
+        try:
+            batch.extend(islice(self._records, BATCH))
+        finally:
+            # Also what came before a damaged line.
+            self._fold(batch, size)
+        if len(batch) < BATCH:
+            self._records = None
+            self._past = None
+            return False
+        return True
+
+    def _fold(self, batch: list[Record], size: int) -> None:
+        seen_live = self._past is None or self._reader.byte > self._past
+        look = folded(self.look, batch)
+        self.look = replace(
+            look,
+            note=self._note(size, look.newer),
+            damage="",
+            arrived=look.arrived + (len(batch) if seen_live else 0),
+        )
+
+    def _note(self, size: int, newer: bool) -> str:
+        if self._past is not None and self._past - self._reader.byte > 0 < self._reader.byte:
+            return f"reading the journal: {100 * self._reader.byte // max(1, size)} %"
+        return NEWER if newer else self._anew
+
+    def _read_head(self) -> bytes:
+        with self._journal.open("rb") as file:
+            return file.read(_HEAD)

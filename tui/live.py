@@ -1,0 +1,122 @@
+"""The origin in this process: its loop on a thread of its own, its signals, its end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Protocol
+
+from vsync_sm.core.errors import Fault
+from vsync_sm.origin.demands import HALTING
+from vsync_sm.origin.inbox import Inbox, SignalCame
+
+
+class Runs(Protocol):
+    """What can be run to its end: the engine."""
+
+    def run(self) -> int:
+        """To the end; the exit code. Raises Fault: it could not."""
+
+
+class Signals:
+    """The operating system's signals: into the inbox, and once the run is over, to who is left.
+
+    Python's own handlers, not the event loop's: they are heard also while a journal is read, and
+    while the loop waits for a terminal.
+    """
+
+    def __init__(self, hear: Callable[[int], None]) -> None:
+        """`hear` gets each signal's number, in the main thread, between any two of its steps."""
+        self.hear = hear
+        self._heard: list[int] = []
+        self._before = {
+            number: signal.signal(number, self._came) for number in (*HALTING, signal.SIGUSR1)
+        }
+
+    def asked_to_stop(self) -> bool:
+        """Whether one of them asked for a halt."""
+        return any(number in HALTING for number in self._heard)
+
+    def close(self) -> None:
+        """Let signals do again what they did before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _came(self, number: int, _: FrameType | None) -> None:
+        self._heard.append(number)
+        self.hear(number)
+
+
+class LiveOrigin:
+    """An engine on a thread of its own.
+
+    Attributes:
+        fault: why it could not run to its end; None where it did.
+    """
+
+    def __init__(self, engine: Runs, inbox: Inbox, close: Callable[[], None]) -> None:
+        """`close` gives back the journal and whatever else it holds, on its own thread."""
+        self.fault: Fault | None = None
+        self._engine = engine
+        self._inbox = inbox
+        self._close = close
+        self._code: int | None = None
+        self._told_to_stop = False
+        self._ended: Callable[[], None] = _nothing
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self._code is not None
+
+    @property
+    def code(self) -> int:
+        """Its exit code; 1 while it has none."""
+        return 1 if self._code is None else self._code
+
+    def start(self, ended: Callable[[], None]) -> None:
+        """Begin; `ended` is called from its thread when it is over."""
+        self._ended = ended
+        self._thread.start()
+
+    def halt(self) -> None:
+        """Ask it to end, as a signal does, unless one did: a second one would cut its end short."""
+        if not self._told_to_stop:
+            self.hear(signal.SIGTERM)
+
+    def insist(self) -> None:
+        """End it at once, as a second signal does."""
+        self.halt()
+        self.hear(signal.SIGTERM)
+
+    def hear(self, number: int) -> None:
+        """Hand on a signal; safe in a signal handler."""
+        self._told_to_stop = self._told_to_stop or number in HALTING
+        self._inbox.post(SignalCame(number))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end; whether it came."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        return self.over
+
+    def _run(self) -> None:
+        code = 1
+        try:
+            try:
+                code = self._engine.run()
+            finally:
+                self._close()
+        except Fault as fault:
+            self.fault = fault
+            code = 1
+        finally:
+            self._code = code
+            self._ended()
+
+
+def _nothing() -> None:
+    pass

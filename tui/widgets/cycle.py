@@ -1,0 +1,166 @@
+"""The cycle that goes on: how far, how fast, until when; or the last one, once it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.content import Content
+
+from tui.glance import Badge, Glance
+from tui.theme import BAD, BOLD, MUTED, OUTCOME, WARN, Look
+from tui.times import tell
+from tui.widgets.bars import bar
+from tui.widgets.marks import PRIMARY, counted, nothing, tallied, unsaved
+from tui.widgets.panel import Line, Panel, Rows
+from tui.widgets.text import flow, said
+from vsync_sm.core.answer import Now, seconds_since
+from vsync_sm.core.pace import Pace, pace
+from vsync_sm.core.present import why
+from vsync_sm.core.shapes import Cycle, Finished, View
+from vsync_sm.core.words import count, counts, duration, listing, number
+
+UNKNOWN = Look("!", WARN)
+
+
+class CyclePanel(Panel):
+    """The running cycle, or the last finished one, which is said to be over."""
+
+    TITLE = "cycle"
+
+    def rows(self, glance: Glance, width: int) -> Rows:
+        view = glance.view
+        if view.cycle is not None:
+            self.title(f"cycle {number(view.cycle.number)}", _standing(glance))
+            lines = list(_running(view.cycle, glance.now, width, plain=self.plain))
+        elif view.history:
+            self.title("last cycle", "no cycle runs")
+            lines = list(_over(view.history[-1], glance, width))
+        else:
+            self.title("cycle")
+            lines = [nothing(_none(view))]
+        return Rows([Line(line) for line in lines])
+
+
+def _none(view: View) -> str:
+    if view.run is None:
+        return "no cycle yet: nothing has been told so far"
+    if view.ended is not None:
+        return "no cycle: the run is over, and it had none"
+    return f"no cycle yet: the run is {view.state.name}"
+
+
+def _standing(glance: Glance) -> str:
+    if glance.badge is Badge.LOST:
+        return "as it was last told"
+    return "" if glance.view.ended is None else "cut short: the run is over"
+
+
+# --- one that goes on ------------------------------------------------------------------------
+
+
+def _running(cycle: Cycle, now: Now, width: int, *, plain: bool) -> Iterator[Content]:
+    how = pace(cycle, now)
+    phase = cycle.phases[-1].name if cycle.phases else "beginning"
+    yield Content.assemble((f"▶ {phase}", BOLD), "  ", _progress(cycle, how))
+    yield bar(how.share or 0.0, width, PRIMARY, plain=plain)
+    yield from flow(_speed(how), width)
+    yield from flow(_counts(cycle, how), width)
+    yield from flow(_changes(cycle), width)
+    yield from flow(_phases(cycle, now), width)
+    yield from flow(_about(cycle), width)
+
+
+def _progress(cycle: Cycle, how: Pace) -> str:
+    if how.listed is None:
+        return f"{count(cycle.tally.folders, 'folder')} listed so far"
+    # Rounded down: 100 % is said when all is done.
+    share = f"{int((how.share or 0.0) * 100)} %  " if how.listed else ""
+    return f"{share}{number(how.done)} of {count(how.listed, 'path')}"
+
+
+def _speed(how: Pace) -> Iterator[Content]:
+    if how.rate is not None:
+        yield Content.assemble((f"{how.rate:,.0f}", BOLD), " paths a second")
+    if how.eta_s:
+        yield Content.assemble((duration(how.eta_s), BOLD), " to go")
+    yield Content.assemble((duration(how.took_s), BOLD), " so far")
+    if how.deadline_left_s:
+        yield Content.assemble((duration(how.deadline_left_s), BOLD), " until its deadline")
+    else:
+        yield Content.styled("! its deadline has passed", WARN)
+
+
+def _counts(cycle: Cycle, how: Pace) -> Iterator[Content]:
+    tally = cycle.tally
+    if how.listed is not None:
+        yield counted(how.listed, "listed")
+    yield counted(how.done, "done")
+    yield counted(tally.failed, "failed", BAD)
+    yield counted(tally.carried, "carried forward", WARN)
+    yield counted(tally.skipped, "skipped")
+    if tally.retries:
+        yield counted(tally.retries, "tried again", WARN)
+    if tally.abandoned:
+        yield counted(tally.abandoned, "abandoned", WARN)
+
+
+def _changes(cycle: Cycle) -> list[Content]:
+    tally = cycle.tally
+    told = tallied({"added": tally.added, "updated": tally.updated}, zero=True)
+    told += tallied({"vanished": tally.vanished, "regressed": tally.regressed})
+    buckets = [counted(tally.buckets, "buckets differ")] if tally.buckets else []
+    return [*told, *buckets]
+
+
+def _phases(cycle: Cycle, now: Now) -> Iterator[Content]:
+    for phase in cycle.phases:
+        if phase.seconds is None:
+            took = duration(seconds_since(phase.since.mono, now))
+            yield Content.assemble((f"{phase.name} {took}", BOLD), (" so far", MUTED))
+        else:
+            yield Content(f"{phase.name} {duration(phase.seconds)}")
+
+
+def _about(cycle: Cycle) -> Iterator[Content]:
+    asked = "the tick" if cycle.asked == "tick" else f"a {cycle.asked}"
+    yield said(f"asked for by {asked}", MUTED)
+    mounts = counts(cycle.by_mount) if cycle.by_mount else listing(list(cycle.mounts))
+    yield said(mounts, MUTED)
+    yield said(count(cycle.num_buckets, "bucket"), MUTED)
+
+
+# --- one that is over ------------------------------------------------------------------------
+
+
+def _over(last: Finished, glance: Glance, width: int) -> Iterator[Content]:
+    facts = last.facts
+    look = OUTCOME.get(facts.outcome, UNKNOWN)
+    when = tell(last.finished, glance.times, glance.now)
+    reason = f" because {why(facts.reason)}" if facts.outcome == "aborted" else ""
+    head = f"{look.glyph} cycle {number(last.number)} is over: {facts.outcome}{reason}"
+    yield from flow([said(head, look.style), Content.styled(when, MUTED)], width)
+    yield from flow(_over_counts(last), width)
+    changes = {name: getattr(facts, name) for name in ("added", "updated", "vanished", "regressed")}
+    if told := tallied(changes):
+        yield from flow([*told, *unsaved(facts.outcome)], width)
+    elif facts.outcome in {"saved", "unchanged"}:
+        yield nothing("no path changed")
+    yield from flow(_over_times(last), width)
+
+
+def _over_counts(last: Finished) -> Iterator[Content]:
+    facts = last.facts
+    yield counted(facts.listed, "listed")
+    yield counted(facts.generated + facts.skipped + facts.failed, "done")
+    yield counted(facts.failed, "failed", BAD)
+    yield counted(facts.carried, "carried forward", WARN)
+    yield counted(facts.skipped, "skipped")
+    for name in ("abandoned", "unsent"):
+        if n := getattr(facts, name):
+            yield counted(n, name, WARN)
+
+
+def _over_times(last: Finished) -> Iterator[Content]:
+    yield Content.assemble("took ", (duration(last.seconds), BOLD))
+    for name, seconds in last.facts.phases.items():
+        yield said(f"{name} {duration(seconds)}", MUTED)

@@ -1,0 +1,40 @@
+"""Halting the origin."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.content import Content
+
+from tui.widgets.dialogs.base import Confirm
+
+
+class HaltDialog(Confirm):
+    """Says what halting does, and asks to confirm. `live`: the origin runs in this process."""
+
+    GRAVE: ClassVar[bool] = True
+    YES: ClassVar[str] = "Halt"
+    NO: ClassVar[str] = "Go on"
+
+    def __init__(self, live: bool) -> None:
+        super().__init__()
+        self._live = live
+
+    def heading(self) -> str:
+        """Its name."""
+        return "Halt the origin"
+
+    def words(self) -> Content:
+        """What will happen."""
+        where = (
+            "The origin runs in this console: to quit is to halt it."
+            if self._live
+            else "The origin is another process: it ends, this console stays open."
+        )
+        again = "vsync-tui" if self._live else "vsync-sm --headless"
+        return Content(
+            f"{where}\n\n"
+            "The running cycle is aborted and nothing of it is saved; a save that has begun gets "
+            "3 s to end. Destinations keep what was saved last.\n\n"
+            f"Nobody syncs until it is started again: {again}"
+        )

@@ -1,0 +1,232 @@
+"""One path: type it, and see what the journal knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from tui.glance import Glance
+from tui.theme import BAD, GOOD, MUTED, WARN, Look
+from tui.times import tell
+from tui.widgets.marks import nothing
+from tui.widgets.panel import Line, Panel, Rows
+from tui.widgets.text import folded, said
+from vsync_sm.core.errors import JournalError
+from vsync_sm.core.whereabouts import Whereabouts, Word
+from vsync_sm.core.words import share
+from vsync_sm.journal.lookup import look_up
+
+EMPTY = "no path asked for yet: type one above, then Enter"
+
+_LOOKS: dict[Word, Look] = {
+    Word.OUT: Look("✔", f"bold {GOOD}"),
+    Word.REMOVED: Look("✔", f"bold {GOOD}"),
+    Word.NOT_YET: Look("!", f"bold {WARN}"),
+    Word.REFUSED: Look("✖", f"bold {BAD}"),
+    Word.NOT_READ: Look("!", f"bold {WARN}"),
+    Word.UNKNOWN: Look("?", BAD),
+    Word.AMBIGUOUS: Look("?", WARN),
+}
+_NAME = 10  # cells of a line's name
+
+
+class _GivenUp(Exception):  # noqa: N818  it is no error
+    """Nobody waits for the answer any more."""
+
+
+class Answers(Panel):
+    """What was found, in the words of `vsync-sm where`."""
+
+    TITLE = "path"
+
+    def __init__(self) -> None:
+        super().__init__(classes="path--answer")
+        self.asked = ""
+        self.read: float | None = None  # the share of the journal, while it is read
+        self.where: Whereabouts | None = None
+        self.broken = ""  # why there is no answer
+        self.seq = 0  # the last record that the view knew of when it was asked
+
+    def rows(self, glance: Glance, width: int) -> Rows:
+        self.title("path", self._note(glance))
+        lines = list(self._lines(glance, width))
+        return Rows([Line(line) for line in lines or [nothing(EMPTY)]])
+
+    def _note(self, glance: Glance) -> str:
+        if self.where is None or not self.where.at:
+            return ""
+        when = tell(self.where.at, glance.times, glance.now)
+        older = glance.view.seq > self.seq
+        return f"as of {when}" + (": more has happened since, r asks again" if older else "")
+
+    def _lines(self, glance: Glance, width: int) -> Iterator[Content]:
+        if self.read is not None:
+            yield said(f"looking for {self.asked}: {share(round(self.read, 2))} of the journal")
+        if self.broken:
+            words = f"✖ {self.broken}"
+            yield from folded(said(words, f"bold {BAD}"), width, indent=2)
+        if self.where is None:
+            return
+        if self.read is not None:
+            yield nothing("the last answer:")
+        mark = _LOOKS[self.where.verdict.word]
+        first, *facts = self.where.lines(glance.now)
+        yield from folded(said(f"{mark.glyph} {first}", mark.style), width, indent=2)
+        for fact in facts:
+            line = Content.assemble((fact[:_NAME], MUTED), fact[_NAME:])
+            yield from folded(line, width, indent=_NAME + 1)
+
+
+class PathPanel(Vertical):
+    """A line to type a path into, and the answer to it, which stays. `r` asks again."""
+
+    DEFAULT_CSS = """
+    PathPanel {
+        height: 1fr;
+        & > Input {
+            border: round $foreground 30%;
+            height: 3;
+            padding: 0 1;
+            background: $background;
+        }
+        & > Input:focus { border: round $border; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "again", "Ask again"),
+        Binding("i", "type", "Type a path"),
+        Binding("escape", "leave", "Leave the line", show=False),
+    ]
+
+    class Read(Message):
+        """So much of the journal has been read."""
+
+        def __init__(self, path: str, done: float) -> None:
+            super().__init__()
+            self.path = path
+            self.done = done
+
+    class Found(Message):
+        """The answer, or why there is none."""
+
+        def __init__(self, path: str, where: Whereabouts | None, broken: str = "") -> None:
+            super().__init__()
+            self.path = path
+            self.where = where
+            self.broken = broken
+
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        id: str | None = None,  # noqa: A002  Textual's own name for it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.journal = journal
+        self._seq = 0
+        self.answers = Answers()
+        self.field = Input(placeholder="type a path: secret/app/db")
+        self.field.cursor_blink = False
+
+    def compose(self) -> ComposeResult:
+        yield self.field
+        yield self.answers
+
+    def paint(self, glance: Glance) -> None:
+        """Show this look."""
+        self.answers.paint(glance)
+        self._seq = glance.view.seq
+
+    def show_path(self, path: str) -> None:
+        """Ask for a path."""
+        self.field.value = path
+        self._ask(path)
+
+    @property
+    def looking(self) -> bool:
+        """Whether the journal is being read."""
+        return self.answers.read is not None
+
+    def action_again(self) -> None:
+        """Ask for the same path once more."""
+        if self.answers.asked:
+            self._ask(self.answers.asked)
+
+    def action_type(self) -> None:
+        """Type another path."""
+        self.field.focus()
+
+    def action_leave(self) -> None:
+        """From the line to the answer."""
+        self.answers.focus()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._ask(event.value)
+
+    def _ask(self, path: str) -> None:
+        path = path.strip()
+        if not path:
+            return
+        answers = self.answers
+        if path != answers.asked:
+            answers.where = None
+        answers.asked, answers.read, answers.broken = path, 0.0, ""
+        answers.seq = self._seq
+        answers.repaint()
+        answers.focus()
+        self.run_worker(lambda: self._look(path), thread=True, exclusive=True, exit_on_error=False)
+
+    def _look(self, path: str) -> None:
+        """On a thread of its own."""
+        worker = get_current_worker()
+
+        def progress(done: float) -> None:
+            if worker.is_cancelled:
+                raise _GivenUp
+            self.post_message(self.Read(path, done))
+
+        try:
+            found = self.Found(path, look_up(path, self.journal, progress))
+        except _GivenUp:
+            return
+        except JournalError as error:
+            found = self.Found(path, None, str(error))
+        if not worker.is_cancelled:
+            self.post_message(found)
+
+    @on(Worker.StateChanged)
+    def _broke(self, event: Worker.StateChanged) -> None:
+        """Whatever went wrong, nobody waits for an answer that does not come."""
+        if event.state is WorkerState.ERROR:
+            self.answers.broken = f"looking for it went wrong: {event.worker.error}"
+            self.answers.read = None
+            self.answers.repaint()
+
+    def on_path_panel_read(self, message: Read) -> None:
+        """How far it is."""
+        message.stop()
+        if self.looking and message.path == self.answers.asked:
+            self.answers.read = message.done
+            self.answers.repaint()
+
+    def on_path_panel_found(self, message: Found) -> None:
+        """It is there; an answer to what nobody asks any more is dropped."""
+        message.stop()
+        answers = self.answers
+        if message.path == answers.asked:
+            answers.where = message.where or answers.where
+            answers.broken, answers.read = message.broken, None
+            answers.repaint()

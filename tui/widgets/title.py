@@ -1,0 +1,85 @@
+"""The title: where the view comes from, the state in words, whose origin, which journal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textual.content import Content
+
+from tui.glance import Badge, Glance
+from tui.theme import BAD, BADGE, BOLD, MUTED, WARN, marked
+from tui.widgets.top import GAP, Top, apart, joined
+from vsync_sm.core.answer import seconds_since
+from vsync_sm.core.words import duration, printable
+
+NO_LOAD = "reads only the journal: no load on Vault or Consul"
+
+
+class Title(Top):
+    """One line at every size, and a second one where there is more to say."""
+
+    DEFAULT_CSS = """
+    Title {
+        height: auto;
+        padding: 0 1;
+        background: $panel;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+    """
+
+    def lines(self, glance: Glance, width: int, *, short: bool) -> Content:  # noqa: ARG002  the same for all
+        """The line, and what else must be said."""
+        state = _state(glance)
+        journal = shortened(glance.source, max(1, width - state.cell_length - len(GAP)))
+        first = apart(state, Content.styled(journal, MUTED), width)
+        more = _more(glance)
+        if more and more.cell_length > width:
+            # What hinders comes first; that nothing is wrong may go unsaid.
+            more = _more(glance, only_trouble=True).truncate(width, ellipsis=True)
+        return Content.assemble(first, "\n", more) if more else first
+
+
+def _state(glance: Glance) -> Content:
+    view = glance.view
+    badge = marked(BADGE[glance.badge], str(glance.badge))
+    if view.run is None:
+        return Content.assemble(badge, GAP, Content.styled("nothing yet", MUTED))
+    since = duration(int(seconds_since(view.state.since.mono, glance.now)))
+    # Together they are the title that a test, and an operator's eye, look for.
+    state = Content.styled(f"{view.state.name} {since}", BOLD)
+    return Content.assemble(badge, " ", state, GAP, _name(glance))
+
+
+def _name(glance: Glance) -> Content:
+    run = glance.view.run
+    if run is None:
+        return Content()
+    name = run.config.get("name")
+    host = Content.styled(f"{run.host} ({run.pid})", MUTED)
+    if not isinstance(name, str) or not name:
+        return host
+    return Content.assemble(Content(printable(name)), Content.styled(" on ", MUTED), host)
+
+
+def shortened(path: str, width: int) -> str:
+    """A path in so many cells: the home directory as `~`, and its end rather than its beginning."""
+    home = os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is none
+    if home not in {"~", "/"} and Path(path).is_relative_to(home):
+        path = f"~/{Path(path).relative_to(home)}"
+    path = printable(path)
+    return path if len(path) <= width else f"…{path[1 - width :]}"
+
+
+def _more(glance: Glance, *, only_trouble: bool = False) -> Content:
+    parts = []
+    if glance.damage:
+        parts.append(Content.styled(f"✖ the journal is damaged: {printable(glance.damage)}", BAD))
+    if glance.note:
+        parts.append(Content.styled(f"! {printable(glance.note)}", WARN))
+    if glance.unable:
+        parts.append(Content.styled(f"read-only: {printable(glance.unable)}", MUTED))
+    if glance.badge is Badge.ATTACHED and not only_trouble:
+        parts.append(Content.styled(NO_LOAD, MUTED))
+    return joined(parts)

@@ -1,0 +1,90 @@
+"""`vsync-sm where`: "I changed it at 14:02: is it out?", asked of a journal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import orjson
+
+from vsync_sm.core.answer import Now
+from vsync_sm.core.errors import Fault, JournalError
+from vsync_sm.core.whereabouts import Whereabouts, Word
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain
+from vsync_sm.journal.lookup import look_up
+from vsync_sm.operate.place import default_journal
+
+_CODES = {
+    Word.OUT: OK,
+    Word.REMOVED: OK,
+    Word.NOT_YET: NOT_SAVED,
+    Word.REFUSED: NOT_SAVED,
+    Word.NOT_READ: NOT_SAVED,
+    Word.UNKNOWN: FATAL,
+    Word.AMBIGUOUS: USAGE,
+}
+
+
+def run(options: argparse.Namespace, write: Callable[[Iterable[str]], None]) -> int:
+    """Tell where the path is; the exit code says whether it is out."""
+    if not options.path.strip("/ "):
+        complain("where needs a path", "vsync-sm where secret/app/db")
+        return USAGE
+    journal = _journal(options)
+    if journal is None:
+        return USAGE
+    try:
+        where = _look_up(options.path, journal)
+    except JournalError as error:
+        if error.line:
+            complain(f"the journal is damaged: {error.message}", "vsync-sm replay tells the rest")
+            return FATAL
+        complain(error.message, "--journal names the file; a run names it when it starts")
+        return USAGE
+    now = Now(wall=time.time_ns(), mono=0)
+    if options.json:
+        document = orjson.dumps(where.document(now), option=orjson.OPT_INDENT_2)
+        write([document.decode(), "\n"])
+    else:
+        write(f"{line}\n" for line in where.lines(now))
+    return _CODES[where.verdict.word]
+
+
+def _journal(options: argparse.Namespace) -> Path | None:
+    """The journal that is meant; None: it has been said what is wrong."""
+    if options.journal is not None:
+        return Path(options.journal)
+    # Not before they are needed: they take longer than all the rest.
+    from vsync_sm.config import ConfigError, journal_file  # noqa: PLC0415
+
+    try:
+        said = journal_file(file=options.config, environment=os.environ, cwd=Path.cwd())
+        return said or default_journal(os.environ)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+    except Fault as fault:
+        complain(fault.message, fault.hint)
+    return None
+
+
+def _look_up(path: str, journal: Path) -> Whereabouts:
+    if not sys.stderr.isatty():
+        return look_up(path, journal)
+    told = False
+
+    def progress(share: float) -> None:
+        nonlocal told
+        told = True
+        sys.stderr.write(f"\rreading the journal: {share:.0%} ")
+        sys.stderr.flush()
+
+    try:
+        return look_up(path, journal, progress)
+    finally:
+        if told:
+            sys.stderr.write("\r" + " " * 30 + "\r")
+            sys.stderr.flush()
