@@ -150,6 +150,7 @@ class Console(Steered):
         self._remember = remember
         self._notes = notes
         self._loop_here: asyncio.AbstractEventLoop | None = None
+        self._leaving: int | None = None  # the exit code, once it was said from outside
         self._preferences = preferences.load(remember)
         self._arrived = 0
         self._heard: int | None = None  # when the last line came in, where that was seen
@@ -175,6 +176,8 @@ class Console(Steered):
     def on_mount(self) -> None:
         """Begin."""
         self._loop_here = asyncio.get_running_loop()
+        if self._leaving is not None:  # said before there was a loop to hear it
+            self.exit(self._leaving)
         for note in self._notes:
             self.notify(printable(note), severity="warning", timeout=15, markup=False)
         # The numbers choose a tab; left and right belong to the panels.
@@ -448,6 +451,7 @@ class Console(Steered):
             return
         if code is None:
             code = origin.code if origin is not None else 0
+        self._leaving = code
         if self._loop_here is not None and not self._loop_here.is_closed():
             self._loop_here.call_soon_threadsafe(self.exit, code)
 

@@ -150,22 +150,24 @@ def _run(settings: Settings, journal: Path, *, readonly: str, brief: bool = Fals
             sinks=[feed],
             stop_asked=lambda: reading.more() or signals.asked_to_stop(),
         )
-        reading.clear()
-        feed.begin(running.engine.view)
         origin = LiveOrigin(running.engine, inbox, running.close)
-        console = _console(
-            feed,
-            Direct(inbox, wiring.user()),
-            journal=journal,
-            readonly=readonly,
-            origin=origin,
-            notes=[f"unused in the configuration: {unused}" for unused in settings.unused],
-        )
-        signals.hear = lambda number: console.leave_soon() if origin.over else origin.hear(number)
-        code = console.run()
-        if not origin.over:  # the console failed, and must not take the origin with it unseen
-            origin.halt()
-            origin.wait(10.0)
+        try:
+            reading.clear()
+            feed.begin(running.engine.view)
+            console = _console(
+                feed,
+                Direct(inbox, wiring.user()),
+                journal=journal,
+                readonly=readonly,
+                origin=origin,
+                notes=[f"unused in the configuration: {unused}" for unused in settings.unused],
+            )
+            signals.hear = lambda number: (
+                console.leave_soon() if origin.over else origin.hear(number)
+            )
+            code = console.run()
+        finally:  # a console that fails leaves neither a running origin nor its socket behind
+            origin.end(10.0)
     finally:
         reading.clear()
         signals.close()

@@ -103,6 +103,14 @@ class LiveOrigin:
             self._thread.join(seconds)
         return self.over
 
+    def end(self, seconds: float) -> None:
+        """See that it ends: it is asked to, and waited for; what never began is only given back."""
+        if self._thread.ident is None:
+            self._close()
+        elif not self.over:
+            self.halt()
+            self.wait(seconds)
+
     def _run(self) -> None:
         code = 1
         try:

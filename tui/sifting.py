@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import deque
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -25,6 +25,8 @@ CAP = 500_000
 
 _AHEAD = 50_000
 _PAUSE_S = 0.001
+_BREATH_S = 0.0001
+_BREATH_LINES = 64
 
 
 def lets_pass(sieve: Sieve, line: bytes) -> bool:
@@ -41,11 +43,13 @@ def lets_pass(sieve: Sieve, line: bytes) -> bool:
         return True
 
 
-class Job(Protocol):
-    """Work for the thread behind."""
-
-    def advance(self) -> bool:
-        """Do a piece; whether there was any."""
+def _passing(sieve: Sieve, lines: Sequence[bytes]) -> Iterator[int]:
+    """Which of the lines pass, by their place."""
+    for at, line in enumerate(lines):
+        if at % _BREATH_LINES == 0:
+            time.sleep(_BREATH_S)  # so that a painter who wants the interpreter gets it at once
+        if lets_pass(sieve, line):
+            yield at
 
 
 class Found(msgspec.Struct):
@@ -150,7 +154,7 @@ class Sift:
         if stretch is None:
             return False
         lines = stretch.lines[self._high - stretch.first :]
-        found = [n for n, line in enumerate(lines, self._high) if lets_pass(self.sieve, line)]
+        found = [self._high + at for at in _passing(self.sieve, lines)]
         with self._lock:
             self._found.newer.extend(found)
             self._high += len(lines)
@@ -161,7 +165,7 @@ class Sift:
         if stretch is None:
             return False
         lines = stretch.lines[: self._low - stretch.first]
-        found = [n for n, line in enumerate(lines, stretch.first) if lets_pass(self.sieve, line)]
+        found = [stretch.first + at for at in _passing(self.sieve, lines)]
         with self._lock:
             self._found.older.extend(reversed(found))
             self._low = stretch.first
@@ -201,13 +205,11 @@ class Seek:
             return False
         at = self._next - stretch.first
         lines = stretch.lines[at:] if self.step > 0 else stretch.lines[at::-1]
-        for n, line in enumerate(lines):
-            number = self._next + n * self.step
-            if number > self._last:
-                break
-            if lets_pass(self._sieve, line):
-                self.found, self.done = number, True
-                return True
+        found = next(_passing(self._sieve, lines), None)
+        number = 0 if found is None else self._next + found * self.step
+        if 0 < number <= self._last:
+            self.found, self.done = number, True
+            return True
         self._next += len(lines) * self.step
         return True
 
@@ -222,7 +224,6 @@ class Behind:
         self._wake = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self.done: deque[Seek] = deque(maxlen=4)
 
     def start(self) -> None:
         """Begin. A thread of our own: the executor's would be waited for at the program's end."""

@@ -70,6 +70,13 @@ class Terminal:
         with self._changed:
             return self._changed.wait_for(lambda: not self._size or self._dead, limit_s)
 
+    def skip(self) -> None:
+        """Leave out what still waits, but for a piece that is half written."""
+        with self._changed:
+            self._size -= sum(map(len, self._waiting))
+            self._waiting.clear()
+            self._dropped = False
+
     def _work(self) -> None:
         while True:
             with self._changed:
@@ -136,6 +143,12 @@ class ConsoleDriver(LinuxDriver):
         # Also called when the terminal comes back from a stop.
         if self._holds_mouse:
             super()._enable_mouse_support()
+
+    def stop_application_mode(self) -> None:
+        """Put the terminal back into order; what it is too slow to show no longer matters then."""
+        if not self._terminal.drain(DRAIN_S / 2):
+            self._terminal.skip()
+        super().stop_application_mode()
 
     def close(self) -> None:
         """Give the terminal back, if it takes it."""

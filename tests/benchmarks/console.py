@@ -25,7 +25,7 @@ from tests.tui.terminal import Screen
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 10_000
-PATIENCE_S = 180.0
+PATIENCE_S = 120.0
 
 
 def say(line: str = "") -> None:
@@ -40,6 +40,12 @@ def screen(home: Path, *command: str | Path) -> Iterator[Screen]:
     env = {"PYTHONPATH": str(ROOT)}
     with Screen(home, *command, env=env, patience_s=PATIENCE_S) as opened:
         yield opened
+
+
+def write_journal(journal: Path, events: int) -> None:
+    """A journal of so many events, and its end."""
+    write = [sys.executable, "-m", "tests.benchmarks.flood", str(journal)]
+    subprocess.run([*write, "--events", str(events)], cwd=ROOT, check=True)
 
 
 # --- what it costs the engine ----------------------------------------------------------------
@@ -109,11 +115,11 @@ def tabs(opened: Screen, keys: int) -> list[float]:
 def marks(opened: Screen, keys: int) -> list[float]:
     """Seconds from a key to the mark on another line, over and over: held, up and down again."""
     took = []
+    (line,) = opened.lines_with("│▶")
     for number in range(keys):
-        before = opened.shown()
         began = time.perf_counter()
         opened.press("kj"[number % 2])
-        opened.wait_for_change(before, "│▶")
+        opened.wait_for_line("│▶", line - (number + 1) % 2)
         took.append(time.perf_counter() - began)
     return took
 
@@ -124,6 +130,10 @@ def latency(home: Path, keys: int) -> None:
     say(f"   {'':30}{'median':>8}{'95 %':>8}{'99 %':>8}{'longest':>9}   ms")
     with tempfile.TemporaryDirectory(dir=home) as folder:
         where = Path(folder)
+        still = where / "still.jsonl"
+        write_journal(still, 3 * RATE)
+        with screen(home, "-m", "tui.cli", "--attach", still) as opened:
+            both(opened, "attached, at rest", keys, "HALTED")
         live: list[str | Path] = ["-m", "tests.benchmarks.aboard"]
         live += [where / "live.jsonl", where / "told.json"]
         with screen(home, *live, "--rate", str(RATE), "--seconds", "3600") as opened:
@@ -142,9 +152,9 @@ def latency(home: Path, keys: int) -> None:
     say()
 
 
-def both(opened: Screen, name: str, keys: int) -> None:
+def both(opened: Screen, name: str, keys: int, words: str = "working") -> None:
     """Two rows: another tab, another line."""
-    opened.wait_for("working", "Quit")
+    opened.wait_for(words, "Quit")
     opened.press_until("1", "workers")
     tell_latency(f"{name}: another tab", tabs(opened, keys))
     opened.press_until("2", "TAIL")
@@ -172,8 +182,7 @@ def memory(home: Path, lengths: tuple[int, ...]) -> None:
     for events in lengths:
         with tempfile.TemporaryDirectory(dir=home) as folder:
             journal = Path(folder) / "journal.jsonl"
-            write = [sys.executable, "-m", "tests.benchmarks.flood", str(journal)]
-            subprocess.run([*write, "--events", str(events)], cwd=ROOT, check=True)
+            write_journal(journal, events)
             with screen(home, "-m", "tui.cli", "--attach", journal) as opened:
                 opened.wait_for("HALTED", OVER)
                 opened.press_until("2", f"{events + 2:,} lines")

@@ -183,13 +183,13 @@ class Screen:
         """Until none of these stands on the screen any more."""
         self._until(lambda shown: not any(word in shown for word in words), f"{words} never went")
 
-    def wait_for_change(self, before: str, mark: str) -> None:
-        """Until a mark stands on another line than it did before."""
+    def lines_with(self, mark: str) -> list[int]:
+        """The numbers of the lines on which a mark stands now, from 0."""
+        return [number for number, line in enumerate(self.shown().splitlines()) if mark in line]
 
-        def where(shown: str) -> list[int]:
-            return [number for number, line in enumerate(shown.splitlines()) if mark in line]
-
-        self._until(lambda shown: where(shown) != where(before), f"{mark} never moved")
+    def wait_for_line(self, mark: str, number: int) -> None:
+        """Until the mark stands on this line and on no other."""
+        self._until(lambda _: self.lines_with(mark) == [number], f"{mark} never came to {number}")
 
     def _until(self, there: Callable[[str], bool], complaint: str) -> None:
         until = time.monotonic() + self._patience_s

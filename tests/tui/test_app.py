@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from textual.command import CommandPalette
+from textual.events import DescendantFocus
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
+from textual.widgets._toast import Toast
 
 from tests.tui.nights import NIGHTS
 from tests.tui.piloted import (
@@ -258,6 +260,19 @@ def is_in(app: Console, tab: str) -> bool:
     return active(app) == tab and app.focused is not None and pane in app.focused.ancestors
 
 
+def test_the_focus_of_a_tab_that_was_left_does_not_bring_it_back() -> None:
+    async def test(app: Console, pilot: Pilot[int]) -> None:
+        now = app.query_one("#tabs", TabbedContent).get_pane("now")
+        await pilot.press("4")
+        await until(lambda: active(app) == "faults")
+        now.post_message(DescendantFocus(app.query_one("#now-cycle")))
+        for _ in range(5):
+            await pilot.pause()
+        assert active(app) == "faults"
+
+    piloted(console(), test)
+
+
 def test_the_mouse_chooses_a_tab() -> None:
     async def test(app: Console, pilot: Pilot[int]) -> None:
         await pilot.click("#--content-tab-faults")
@@ -381,6 +396,8 @@ def test_sync_asks_at_once_and_tells_the_answer() -> None:
         await pilot.press("s")
         await until(lambda: told(app))
         assert told(app) == ["a cycle begins [now]"]
+        await until(lambda: app.query(Toast))
+        assert "[now]" in str(app.query_one(Toast).render())
 
     piloted(console(commander=commander), test)
     assert commander.asked == [("sync", "")]

@@ -9,6 +9,7 @@ from tests.tui.night import NS
 from tests.tui.nights import NIGHTS
 from tui.lost import SILENCE_S, lost
 from vsync_sm.core.answer import Now
+from vsync_sm.core.shapes import RunEnd
 from vsync_sm.core.view import View
 
 LONG, SHORT = SILENCE_S + 1, SILENCE_S - 1
@@ -64,3 +65,9 @@ def test_a_cycle_that_runs_while_paused_is_lost_by_silence() -> None:
 @pytest.mark.parametrize("name", ["empty", "halted", "finished"])
 def test_what_has_ended_or_not_begun_is_not_lost(name: str) -> None:
     assert look(name, 1e6, "nobody listens there") == ""
+
+
+def test_a_run_that_a_second_signal_cut_short_is_not_lost() -> None:
+    view = replace(NIGHTS["working"]().view, ended=RunEnd("", 143, "a second signal"))
+    assert view.state.name == "working"
+    assert lost(view, after(view, LONG), LONG) == ""

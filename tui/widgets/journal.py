@@ -72,6 +72,8 @@ class JournalPanel(Vertical):
         self.grave_only = False
         self._pages = Pages(journal)
         self._behind = Behind(self._pages)
+        self.lines = JournalLines(self._pages, id="journal-lines")
+        self._over = False
         self._glance: Glance | None = None
         self._asking = ""  # "filter" or "search", while somebody types
         self._sought: Finder | None = None
@@ -85,14 +87,9 @@ class JournalPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """The list, and a line to type on."""
-        yield JournalLines(self._pages, id="journal-lines")
+        yield self.lines
         yield Static(id="journal-said")
         yield Input(id="journal-asked", compact=True, select_on_focus=False)
-
-    @property
-    def lines(self) -> JournalLines:
-        """The list."""
-        return self.query_one("#journal-lines", JournalLines)
 
     def on_mount(self) -> None:
         """Begin to look through the file."""
@@ -100,6 +97,7 @@ class JournalPanel(Vertical):
 
     def on_unmount(self) -> None:
         """End."""
+        self._over = True
         self._behind.stop()
         self._pages.close()
 
@@ -107,6 +105,8 @@ class JournalPanel(Vertical):
 
     def paint(self, glance: Glance) -> None:
         """Show what is new."""
+        if self._over:
+            return
         self._glance = glance
         self._pages.refresh(_BUDGET)
         if self._pages.generation != self._generation:
