@@ -21,10 +21,10 @@ from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane, Tabs
 
 from tui import preferences, tabs
-from tui.feed import Feed, Look
-from tui.glance import Badge, Glance
-from tui.lost import lost
+from tui.feed import Feed
+from tui.glance import Glance
 from tui.rhythm import rest
+from tui.sight import Sight
 from tui.steer import Steered
 from tui.theme import FIRST, THEMES
 from tui.times import Times
@@ -39,13 +39,9 @@ from tui.widgets.path import PathPanel
 from tui.widgets.strip import Strip
 from tui.widgets.title import Title
 from tui.widgets.top import Top
-from vsync_sm.core.answer import Now, age, now_at
 from vsync_sm.core.commands import Commander
-from vsync_sm.core.insight import moment
-from vsync_sm.core.shapes import SeenFault, View
+from vsync_sm.core.shapes import SeenFault
 from vsync_sm.core.words import printable
-
-_NS = 1_000_000_000
 
 
 @runtime_checkable
@@ -144,7 +140,6 @@ class Console(Steered):
         self._feed = feed
         self._journal = journal
         self._origin = origin
-        self._clock = clock
         self._cpu = cpu
         self._cpu_before = 0.0
         self._remember = remember
@@ -152,9 +147,7 @@ class Console(Steered):
         self._loop_here: asyncio.AbstractEventLoop | None = None
         self._leaving: int | None = None  # the exit code, once it was said from outside
         self._preferences = preferences.load(remember)
-        self._arrived = 0
-        self._heard: int | None = None  # when the last line came in, where that was seen
-        self._look = Look()
+        self._sight = Sight(feed, clock)
         self._halting = False
         self._panels: dict[TabPane, list[Widget]] = {}
         self._fatal_shown: SeenFault | None = None
@@ -248,46 +241,17 @@ class Console(Steered):
         yield from (cast("Paints", each) for each in self._panels[pane] if each.display)
 
     def _look_now(self) -> Glance:
-        look = self._feed.look()
-        wall = self._clock()
-        if look.arrived != self._arrived:
-            self._arrived, self._heard = look.arrived, wall
-        self._look = look
-        badge, now, note = self._feed.badge, self._now(look.view, wall), look.note
-        if badge is not Badge.REPLAY:
-            why = lost(look.view, now, self._quiet(look.view, wall), self.unreachable)
-            if why:
-                badge, note = Badge.LOST, f"{why}; {note}" if note else why
-        if self.trouble:
-            panel, error = next(iter(self.trouble.items()))
-            note = f"{note}; " * bool(note) + f"{panel} cannot be painted ({error})"
-        return Glance(
-            view=look.view,
-            now=now,
-            badge=badge,
-            note=note,
+        glance = self._sight.glance(
             unable=self.unable,
-            damage=look.damage,
+            unreachable=self.unreachable,
             source=str(self._journal),
             times=self._preferences.times,
         )
-
-    def _now(self, view: View, wall: int) -> Now:
-        """The moment for this view.
-
-        A journal on a shared volume may be written by another clock: from a line that was seen to
-        come in, time is counted on this one.
-        """
-        if self._feed.badge is Badge.REPLAY:
-            return now_at(view)
-        if self._feed.badge is Badge.LIVE or self._heard is None or not view.now.ts:
-            return now_at(view, wall)
-        return now_at(view, moment(view.now.ts) + wall - self._heard)
-
-    def _quiet(self, view: View, wall: int) -> float:
-        if self._heard is not None:
-            return max(0.0, (wall - self._heard) / _NS)
-        return age(view.now.ts, Now(wall, 0)) or 0.0
+        if not self.trouble:
+            return glance
+        panel, error = next(iter(self.trouble.items()))
+        note = f"{glance.note}; " * bool(glance.note) + f"{panel} cannot be painted ({error})"
+        return replace(glance, note=note)
 
     def _show_fatal(self, glance: Glance) -> None:
         faults = glance.view.faults
@@ -437,7 +401,8 @@ class Console(Steered):
         if origin is None:
             return
         self.paint_now()
-        if self._fatal_shown is None or self._look.view.ended is None:
+        ended = self.glance is not None and self.glance.view.ended is not None
+        if self._fatal_shown is None or not ended:
             self.exit(origin.code)
 
     def leave_soon(self, code: int | None = None) -> None:

@@ -220,18 +220,13 @@ def _attach(options: argparse.Namespace) -> int:
 
 
 def _journal_to_attach(options: argparse.Namespace) -> Path:
-    from vsync_sm.wiring import default_journal
+    from vsync_sm.config import journal_file
 
     if options.attach != Path():
         return Path(options.attach)
     if options.journal is not None:
         return Path(options.journal)
-    if options.config is not None:
-        file = _settings(options).journal.file
-    else:
-        said = os.environ.get("VSYNC_JOURNAL_FILE")
-        file = Path(said) if said else None
-    return file or default_journal(os.environ)
+    return journal_file(file=options.config, environment=os.environ, cwd=Path.cwd())
 
 
 def _replay(options: argparse.Namespace) -> int:

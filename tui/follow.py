@@ -54,10 +54,15 @@ class FollowFeed:
 
     def _work(self) -> None:
         rest = 0.0
-        while not self._enough.wait(rest):
-            rest = REST_S if self._follower.step() else POLL_S
-            self._look = self._follower.look
-        self._follower.close()
+        try:
+            while not self._enough.wait(rest):
+                rest = REST_S if self._follower.step() else POLL_S
+                self._look = self._follower.look
+        except Exception as error:  # noqa: BLE001  a screen must not stand still without a word
+            why = f"it cannot be followed any further: {type(error).__name__}: {error}"
+            self._look = replace(self._follower.look, damage=why)
+        finally:
+            self._follower.close()
 
 
 class Follower:
@@ -117,9 +122,12 @@ class Follower:
         elif found.st_size < self._reader.byte:
             self._begin_anew(CUT)
             return self._mind_the_file()
-        elif found.st_size != self._size and not self._read_head().startswith(self._head):
-            self._begin_anew(REPLACED)  # written over in its place
-            return self._mind_the_file()
+        elif found.st_size != self._size:
+            head = self._read_head()
+            if not head.startswith(self._head):
+                self._begin_anew(REPLACED)  # written over in its place
+                return self._mind_the_file()
+            self._head = head  # it may have been shorter, or nothing at all
         self._size = found.st_size
         return found.st_size
 

@@ -93,7 +93,13 @@ class LiveOrigin:
         self.hear(signal.SIGTERM)
 
     def hear(self, number: int) -> None:
-        """Hand on a signal; safe in a signal handler."""
+        """Hand on a signal; safe in a signal handler.
+
+        A hang-up after anything that asked for a halt asks for nothing more: a terminal that goes
+        away is told of by its shell, by the kernel, and by what can no longer be written to it.
+        """
+        if number == signal.SIGHUP and self._told_to_stop:
+            return
         self._told_to_stop = self._told_to_stop or number in HALTING
         self._inbox.post(SignalCame(number))
 

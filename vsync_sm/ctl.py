@@ -14,13 +14,11 @@ import orjson
 
 from vsync_sm.core.answer import Health
 from vsync_sm.core.consequence import KINDS
-from vsync_sm.core.errors import Fault
 from vsync_sm.core.sync_info import mount_of
 from vsync_sm.core.words import number, printable
-from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, journal_meant
 from vsync_sm.journal.last_run import last_run_started
 from vsync_sm.operate.client import Remote, Unreachable
-from vsync_sm.operate.place import default_journal
 from vsync_sm.operate.protocol import VERSION, Answer, Request
 
 Write = Callable[[Iterable[str]], None]
@@ -37,7 +35,7 @@ def run(options: argparse.Namespace, write: Write) -> int:
             f"in a script, once you have looked: vsync-sm ctl allow {options.id} --yes",
         )
         return USAGE
-    journal = _journal(options)
+    journal = journal_meant(options)
     if journal is None:
         return USAGE
     remote = Remote(journal, os.environ, lambda: _named(journal))
@@ -54,23 +52,6 @@ def run(options: argparse.Namespace, write: Write) -> int:
             "journal? --journal names another; vsync-sm replay tells what a journal holds",
         )
         return FATAL
-
-
-def _journal(options: argparse.Namespace) -> Path | None:
-    """Where the origin's journal lies; None: it has been said what is wrong."""
-    if options.journal is not None:
-        return Path(options.journal)
-    # Not before they are needed: they take longer than all the rest.
-    from vsync_sm.config import ConfigError, journal_file  # noqa: PLC0415
-
-    try:
-        said = journal_file(file=options.config, environment=os.environ, cwd=Path.cwd())
-        return said or default_journal(os.environ)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-    except Fault as fault:
-        complain(fault.message, fault.hint)
-    return None
 
 
 def _named(journal: Path) -> str:

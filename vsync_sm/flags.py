@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import vsync_sm
+from vsync_sm.core.errors import Fault
 
 OK, FATAL, USAGE, NOT_SAVED = 0, 1, 2, 3
 """The exit codes; a second signal n is 128 + n."""
@@ -57,6 +59,22 @@ No flag takes a secret: use origin.vault.tokenFile, or VSYNC_ORIGIN_VAULT_TOKEN.
 def complain(message: str, hint: str = "") -> None:
     """One sentence on stderr, and what would do."""
     sys.stderr.write(f"vsync-sm: {message}\n" + (f"  → {hint}\n" if hint else ""))
+
+
+def journal_meant(options: argparse.Namespace) -> Path | None:
+    """The journal of the origin that is meant; None: it has been said what is wrong."""
+    if options.journal is not None:
+        return Path(options.journal)
+    # Not before they are needed: they take longer than all the rest.
+    from vsync_sm.config import ConfigError, journal_file  # noqa: PLC0415
+
+    try:
+        return journal_file(file=options.config, environment=os.environ, cwd=Path.cwd())
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+    except Fault as fault:
+        complain(fault.message, fault.hint)
+    return None
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

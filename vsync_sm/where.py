@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,11 +11,10 @@ from pathlib import Path
 import orjson
 
 from vsync_sm.core.answer import Now
-from vsync_sm.core.errors import Fault, JournalError
+from vsync_sm.core.errors import JournalError
 from vsync_sm.core.whereabouts import Whereabouts, Word
-from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, journal_meant
 from vsync_sm.journal.lookup import look_up
-from vsync_sm.operate.place import default_journal
 
 _CODES = {
     Word.OUT: OK,
@@ -34,7 +32,7 @@ def run(options: argparse.Namespace, write: Callable[[Iterable[str]], None]) -> 
     if not options.path.strip("/ "):
         complain("where needs a path", "vsync-sm where secret/app/db")
         return USAGE
-    journal = _journal(options)
+    journal = journal_meant(options)
     if journal is None:
         return USAGE
     try:
@@ -52,23 +50,6 @@ def run(options: argparse.Namespace, write: Callable[[Iterable[str]], None]) -> 
     else:
         write(f"{line}\n" for line in where.lines(now))
     return _CODES[where.verdict.word]
-
-
-def _journal(options: argparse.Namespace) -> Path | None:
-    """The journal that is meant; None: it has been said what is wrong."""
-    if options.journal is not None:
-        return Path(options.journal)
-    # Not before they are needed: they take longer than all the rest.
-    from vsync_sm.config import ConfigError, journal_file  # noqa: PLC0415
-
-    try:
-        said = journal_file(file=options.config, environment=os.environ, cwd=Path.cwd())
-        return said or default_journal(os.environ)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-    except Fault as fault:
-        complain(fault.message, fault.hint)
-    return None
 
 
 def _look_up(path: str, journal: Path) -> Whereabouts:

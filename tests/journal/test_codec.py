@@ -194,6 +194,8 @@ def test_fields_that_came_later_have_defaults_and_those_we_lack_are_ignored() ->
         {"ts": "2026-11-01T10:00:00"},
         {"ts": "2026-11-01T10:00:00+01:00"},
         {"ts": "2026-02-30T10:00:00Z"},
+        {"ts": "2026-11-01 10:00:00Z"},
+        {"ts": "2026-11-01T10:00:00.1234567891Z"},
         {"ts": 1793527200},
     ],
     ids=str,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console as RichConsole
+from rich.segment import Segment
 from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -203,13 +204,14 @@ async def _until(pilot: Pilot[Any], there: Callable[[], bool]) -> None:
 async def _settled(pilot: Pilot[Any], app: Console) -> None:
     """Until nothing more changes: panels may read the journal in threads."""
     until = time.monotonic() + PATIENCE_S
-    last, same = "", 0
+    last: list[Segment] = []
+    same = 0
     while same < SAME:
         for field in app.screen.query(Input):
             field.cursor_blink = False
         app.paint_now()
         await pilot.pause(0.02)
-        text = read(app)
-        last, same = text, same + 1 if text == last else 0
+        drawn = _paper(app)._record_buffer  # colours count: a scrollbar has no text
+        last, same = drawn, same + 1 if drawn == last else 0
         if time.monotonic() > until:
             raise AssertionError("the screen does not come to rest")

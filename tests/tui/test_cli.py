@@ -145,16 +145,22 @@ def test_mistakes_in_the_configuration_are_told_before_the_screen(
         (["--attach"], "c.jsonl", "c.jsonl"),
         (["--attach"], "", "state/vsync-sm/journal.jsonl"),
         (["--attach", "--config", "d.yaml"], "", "d.jsonl"),
+        (["--attach", "--config", "d.yaml"], "c.jsonl", "c.jsonl"),
     ],
 )
 def test_the_journal_to_attach_to(
     said: list[str], variable: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VSYNC_ORIGIN_VAULT_TOKEN", "t")
     monkeypatch.setenv("VSYNC_JOURNAL_FILE", variable)
-    (tmp_path / "d.yaml").write_text("journal: {file: d.jsonl}\norigin: {mounts: [secret/]}\n")
+    (tmp_path / "d.yaml").write_text("journal: {file: d.jsonl}\n")  # who only looks needs no token
     journal = cli._journal_to_attach(parse(said))
     assert journal.absolute() == tmp_path / named
+
+
+@pytest.mark.usefixtures("_on_a_terminal")
+def test_the_journal_to_attach_to_may_stand_in_the_file_of_this_directory(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("journal: {file: here.jsonl}\n")
+    assert cli._journal_to_attach(parse(["--attach"])).absolute() == tmp_path / "here.jsonl"
 
 
 def test_who_finds_the_journal_taken_is_told_to_attach() -> None:
@@ -207,6 +213,16 @@ def test_halting_twice_is_not_insisting() -> None:
     assert list(inbox.take(0.0)) == [SignalCame(signal.SIGTERM)]
 
 
+def test_a_terminal_that_goes_away_asks_once() -> None:
+    origin, inbox = origin_of()
+    origin.halt()  # what could not be written any more
+    origin.hear(signal.SIGHUP)  # the kernel
+    origin.hear(signal.SIGHUP)  # the shell
+    assert list(inbox.take(0.0)) == [SignalCame(signal.SIGTERM)]
+    origin.hear(signal.SIGINT)
+    assert list(inbox.take(0.0)) == [SignalCame(signal.SIGINT)]
+
+
 def test_a_request_for_a_cycle_is_no_halt() -> None:
     origin, inbox = origin_of()
     origin.hear(signal.SIGUSR1)
@@ -250,6 +266,32 @@ def test_a_fault_of_the_engine_ends_the_console(where: str) -> None:
     assert piloted(app, test) == 1
     assert origin.fault is fault
     assert origin.code == 1
+
+
+def test_an_origin_that_never_began_is_given_back() -> None:
+    closed: list[int] = []
+    origin, _ = origin_of(close=lambda: closed.append(1))
+    origin.end(PATIENCE_S)
+    assert closed == [1]
+
+
+def test_an_origin_that_goes_on_is_halted_and_waited_for() -> None:
+    origin, _ = origin_of()
+    origin.start(lambda: None)
+    origin.end(PATIENCE_S)
+    assert origin.code == signal.SIGTERM
+    origin.end(PATIENCE_S)  # over: nothing is left to do
+    assert origin.over
+
+
+def test_a_signal_that_comes_before_the_screen_is_not_lost() -> None:
+    app = Console(Handed(NIGHTS["waiting"]().view), None, journal=JOURNAL)
+    app.leave_soon(143)
+
+    async def test(_: Console, __: Pilot[int]) -> None:
+        await until(lambda: app.return_value is not None)
+
+    assert piloted(app, test) == 143
 
 
 def test_signals_are_heard_and_given_back() -> None:
@@ -319,6 +361,30 @@ def test_a_terminal_that_takes_nothing_holds_up_nothing() -> None:
     shown = b"".join(taken)
     assert shown.endswith(b"xagain")
     assert BACKLOG < len(shown) < BACKLOG + 3 * len(page)
+
+
+def test_what_a_slow_terminal_has_not_shown_can_be_left_out() -> None:
+    read, write = os.pipe()
+    terminal = Terminal(write)
+    page = "x" * 65_536
+    for _ in range(10):
+        terminal.write(page)
+    terminal.skip()
+    terminal.write("in order again")
+    left: list[bytes] = []
+
+    def take() -> None:
+        while data := os.read(read, 1_000_000):
+            left.append(data)
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    assert terminal.drain(PATIENCE_S)
+    os.close(write)
+    taking.join()
+    os.close(read)
+    assert b"".join(left).endswith(b"in order again")
+    assert len(b"".join(left)) < 5 * len(page)
 
 
 def test_a_terminal_that_is_gone_is_noticed_once() -> None:

@@ -192,6 +192,33 @@ def test_the_thread_follows_until_it_is_closed(journal: Path) -> None:
     assert "follow" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_what_goes_wrong_in_the_thread_is_said(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> View:
+        raise KeyError("odd")
+
+    monkeypatch.setattr("tui.feed.apply", fail)
+    journal.write_bytes(NIGHTS["waiting"]().text())
+    feed = FollowFeed(journal)
+    feed.open()
+    wait_for(lambda: feed.look().damage != "")
+    assert feed.look().damage == "it cannot be followed any further: KeyError: 'odd'"
+    feed.close()
+
+
+def test_a_journal_that_was_empty_at_first_is_known_again(journal: Path) -> None:
+    journal.touch()
+    follower = Follower(journal)
+    steps(follower)
+    journal.write_bytes(b"".join(lines("waiting")[:5]))
+    assert steps(follower).view.seq == 5
+    others = b"".join(lines("waiting")[:9]).replace(b'"ts":"2026-', b'"ts":"2025-')
+    journal.write_bytes(others)  # written over in its place, and longer
+    look = steps(follower)
+    assert (look.view.seq, look.note, look.damage) == (9, REPLACED, "")
+
+
 def wait_for(true: Callable[[], bool]) -> None:
     """Until something has come."""
     end = time.monotonic() + PATIENCE_S

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ JOURNAL = Path("journal.jsonl")
 
 
 @pytest.fixture(autouse=True)
-def _somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The journal has the same name everywhere; nothing of this terminal is asked."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("NO_COLOR", "TEXTUAL_THEME"):
-        monkeypatch.delenv(name, raising=False)
+def _somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The journal has the same name everywhere; neither this terminal nor this place is asked."""
+    with monkeypatch.context() as here:
+        here.chdir(tmp_path)
+        here.delenv("NO_COLOR", raising=False)
+        here.setenv("TZ", "UTC")  # where somebody asks for local times
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def shot(scene: Scene) -> Photo:

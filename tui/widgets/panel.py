@@ -205,6 +205,7 @@ class Panel(ScrollView, can_focus=True):
         size = Size(self.scrollable_content_region.width, len(rows) + rows.tops)
         if size != self.virtual_size:
             self.virtual_size = size
+            self._refresh_scrollbars()  # Textual itself does so only where the panel is resized
         if self.CHOOSES and rows is not was:
             self._keep_place(was)
         for y, drawn in list(self._drawn.items()):

@@ -15,6 +15,7 @@ from vsync_sm.config.mistakes import HIDDEN, ConfigError, Mistake, shown
 from vsync_sm.config.schema import Schema, Tree
 from vsync_sm.config.settings import Bases, Journal, Settings, token_in
 from vsync_sm.config.sources import ECOSYSTEM, Found, Given
+from vsync_sm.operate.place import default_journal
 
 _NO_FILE = "configuration (no file; environment and command line only)"
 _DIGEST_BYTES = 67
@@ -112,23 +113,25 @@ def load(
     return settings
 
 
-def journal_file(*, file: Path | None, environment: Mapping[str, str], cwd: Path) -> Path | None:
-    """Where file and environment say that the journal lies, whatever else they say; None: nowhere.
+def journal_file(*, file: Path | None, environment: Mapping[str, str], cwd: Path) -> Path:
+    """Where an origin with this file and environment has its journal, whatever else they say.
 
     For who looks at an origin and runs none: a token that is missing here is no mistake.
 
     Raises:
         ConfigError: the file cannot be read as a mapping, or the place is none.
+        Fault: they name no place, and there is no default one (CONFIGURATION).
     """
     found = Found()
     read = _read(found, file, cwd)
     sources.take_environment(found, SCHEMA, environment)
     given = found.given.get("journal.file")
     if given is None or _is_left_out("journal.file", given):
-        return None
+        return default_journal(environment)
     bases = Bases(cwd=cwd, home=environment.get("HOME", ""))
     try:
-        return Journal.model_validate({"file": given.value}, context=bases).file
+        named = Journal.model_validate({"file": given.value}, context=bases).file
+        return named or default_journal(environment)
     except ValidationError as error:
         details = error.errors(include_url=False)
     cause = details[0].get("ctx", {}).get("error")

@@ -28,6 +28,9 @@ ENVELOPE = frozenset(("v", "seq", "ts", "mono", "run", "cycle", "type"))
 """The names that no event may use for a field of its own."""
 
 
+_LONGEST_TS = len("2026-11-02T10:00:00.123456789Z")
+
+
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
     """What every line has, of whatever version. `datetime` only proves that `ts` is a time."""
 
@@ -128,6 +131,8 @@ def _decode(line: bytes) -> Record:
     ts = fields["ts"]
     if not ts.endswith("Z"):
         raise ValueError("ts is not in UTC")
+    if ts[10] == " " or len(ts) > _LONGEST_TS:  # a datetime, but no RFC 3339 time in nanoseconds
+        raise ValueError(f"ts is no time as a journal has it: {ts[:40]}")
     version = envelope.v
     cls = EVENTS.get(envelope.type)
     if version < VERSION:

@@ -1,0 +1,65 @@
+"""What the feed tells, seen at a moment: whose clock counts, and whether the origin is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tui.feed import Feed
+from tui.glance import Badge, Glance
+from tui.lost import lost
+from tui.times import Times
+from vsync_sm.core.answer import Now, age, now_at
+from vsync_sm.core.insight import moment
+from vsync_sm.core.shapes import View
+
+_NS = 1_000_000_000
+
+
+class Sight:
+    """Looks at a feed, and remembers when something new was seen to come in."""
+
+    def __init__(self, feed: Feed, clock: Callable[[], int]) -> None:
+        """`clock` tells ns since 1970."""
+        self._feed = feed
+        self._clock = clock
+        self._arrived = 0
+        self._heard: int | None = None  # when the last line came in, where that was seen
+
+    def glance(self, *, unable: str, unreachable: str, source: str, times: Times) -> Glance:
+        """One look; `unreachable` says why the origin's commander does not answer ("": it does)."""
+        look, wall = self._feed.look(), self._clock()
+        if look.arrived != self._arrived:
+            self._arrived, self._heard = look.arrived, wall
+        badge, now, note = self._feed.badge, self._now(look.view, wall), look.note
+        if badge is not Badge.REPLAY:
+            why = lost(look.view, now, self._quiet(look.view, wall), unreachable)
+            if why:
+                badge, note = Badge.LOST, f"{why}; {note}" if note else why
+        return Glance(
+            view=look.view,
+            now=now,
+            badge=badge,
+            note=note,
+            unable=unable,
+            damage=look.damage,
+            source=source,
+            times=times,
+        )
+
+    def _now(self, view: View, wall: int) -> Now:
+        """The moment for this view.
+
+        A journal on a shared volume may be written by another clock: from a line that was seen to
+        come in, time is counted on this one.
+        """
+        if self._feed.badge is Badge.REPLAY:
+            return now_at(view)
+        if self._feed.badge is Badge.LIVE or self._heard is None or not view.now.ts:
+            return now_at(view, wall)
+        return now_at(view, moment(view.now.ts) + wall - self._heard)
+
+    def _quiet(self, view: View, wall: int) -> float:
+        """Seconds since the last line."""
+        if self._heard is not None:
+            return max(0.0, (wall - self._heard) / _NS)
+        return age(view.now.ts, Now(wall, 0)) or 0.0
