@@ -273,13 +273,12 @@ class Console(Steered):
         self.call_after_refresh(self._enter, event.pane.id)
 
     def _enter(self, pane: str) -> None:
-        if self.screen is not self.screen_stack[0]:
-            return
-        shown = self.screen.query_one("#tabs", TabbedContent).active_pane
+        base = self.screen_stack[0]  # also where a fatal fault covers it already
+        shown = base.query_one("#tabs", TabbedContent).active_pane
         if shown is None or shown.id != pane:
             return
         self.paint_now()
-        self.screen.set_focus(next((each for each in shown.query("*") if each.focusable), None))
+        base.set_focus(next((each for each in shown.query("*") if each.focusable), None))
 
     def on_path_chosen(self, event: PathChosen) -> None:
         """Somebody wants to know more of a path."""
