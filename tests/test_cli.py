@@ -9,14 +9,12 @@ import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.commandline import complaint, environment, logged, on, vsync
+from tests.commandline import complaint, logged, on, vsync
 from tests.misbehave import Misbehave
 from tests.workshop import Workshop
 from vsync_sm import __version__, wiring
@@ -105,20 +103,6 @@ def test_misuse_exits_2_and_says_what_would_do(
     said = complaint(told.stderr)
     assert said[0].startswith(wrong)
     assert hint in said[1]
-
-
-def test_vsync_tui_says_that_it_comes_next(tmp_path: Path) -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", "tui.cli"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr.startswith("vsync-tui: the console comes with the next release.")
-    assert "vsync-sm --headless" in told.stderr
 
 
 # --- configuration mistakes ------------------------------------------------------------------

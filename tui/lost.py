@@ -5,7 +5,7 @@ from __future__ import annotations
 from vsync_sm.core.answer import Now
 from vsync_sm.core.machine import State
 from vsync_sm.core.shapes import View
-from vsync_sm.core.words import duration
+from vsync_sm.core.words import duration, printable
 
 SILENCE_S = 15.0
 """So long without a line where one is due, and the origin is lost."""
@@ -27,7 +27,7 @@ def lost(view: View, now: Now, quiet_s: float, unreachable: str = "") -> str:
     if quiet_s <= SILENCE_S:
         return ""
     if view.state.name != State.waiting:
-        return f"no line for {duration(round(quiet_s))}, in {view.state.name}"
+        return f"no line for {duration(round(quiet_s))}, in {printable(view.state.name)}"
     if view.pause is not None:
         # Nothing is due: only the socket can tell.
         return f"paused, and {unreachable}" if unreachable else ""

@@ -215,11 +215,15 @@ class Seek:
 
 
 class Behind:
-    """The thread that does the work: the index first, then what is sought, then what is sifted."""
+    """The thread that does the work: the index first, then what is sought, then what is sifted.
+
+    `trouble` says why it gets no further ("": it does); it tries again whenever it is woken.
+    """
 
     def __init__(self, pages: Pages) -> None:
         self.sift: Sift | None = None
         self.seek: Seek | None = None
+        self.trouble = ""
         self._pages = pages
         self._wake = threading.Event()
         self._over = threading.Event()
@@ -227,8 +231,12 @@ class Behind:
 
     def start(self) -> None:
         """Begin. A thread of our own: the executor's would be waited for at the program's end."""
-        self._over.clear()
-        self._thread = threading.Thread(target=self._run, name="journal sifter", daemon=True)
+        self.stop()
+        # Its own events: a thread that `stop` did not wait for must not take these for its own.
+        self._wake, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._wake, self._over), name="journal sifter", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -243,13 +251,24 @@ class Behind:
         """There may be work."""
         self._wake.set()
 
-    def _run(self) -> None:
-        while not self._over.is_set():
-            self._wake.clear()
-            if self._work():
-                self._over.wait(_PAUSE_S)  # the painter comes first, also for the interpreter
+    def _run(self, wake: threading.Event, over: threading.Event) -> None:
+        while True:
+            wake.clear()  # before the look at `over`: what is said after that look wakes us again
+            if over.is_set():
+                return
+            if self._tried():
+                over.wait(_PAUSE_S)  # the painter comes first, also for the interpreter
             else:
-                self._wake.wait()
+                wake.wait()
+
+    def _tried(self) -> bool:
+        try:
+            more = self._work()
+        except Exception as error:  # noqa: BLE001  else the list would stand still and not say why
+            self.trouble = f"looking through the journal went wrong: {type(error).__name__}"
+            return False
+        self.trouble = ""
+        return more
 
     def _work(self) -> bool:
         seek, sift = self.seek, self.sift

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -11,6 +10,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 
+from tui.background import in_background
 from tui.glance import Glance
 from tui.widgets.dialogs.abort import AbortDialog
 from tui.widgets.dialogs.allow import AllowDialog
@@ -177,12 +177,4 @@ class Steered(App[int]):
         self, work: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Exception], _T]
     ) -> None:
         """Work that may take seconds, then `then` with its result here; the end never waits."""
-
-        def run() -> None:
-            try:
-                result = work()
-            except Exception as error:  # noqa: BLE001  the console outlives what others do wrong
-                result = failed(error)
-            self.call_later(then, result)
-
-        threading.Thread(target=run, name="ask", daemon=True).start()
+        in_background(self, work, then, failed)

@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,6 +183,7 @@ def _run(
     `ready` gets it before it runs; without, what matters is said on stderr.
     """
     from vsync_sm import wiring
+    from vsync_sm.origin.demands import HALTING
     from vsync_sm.origin.inbox import Inbox
 
     inbox = Inbox()
@@ -194,7 +194,10 @@ def _run(
     )
     try:
         (ready or _say_on_stderr)(running)
-        return running.engine.run(), running.engine
+        code = running.engine.run()
+        for number in HALTING:  # the run is over: its exit code stands
+            signal.signal(number, signal.SIG_IGN)
+        return code, running.engine
     finally:
         running.close()
 
@@ -236,7 +239,7 @@ def _code(fault: Fault) -> int:
 
 
 def _journal(settings: Settings) -> Path:
-    from vsync_sm.wiring import default_journal
+    from vsync_sm.operate.place import default_journal
 
     return settings.journal.file or default_journal(os.environ)
 
@@ -295,18 +298,12 @@ def _ctl(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from collections.abc import Mapping
 
-    import orjson
-
     from vsync_sm import demo
-    from vsync_sm.config import load
     from vsync_sm.operate.log import log_to_stderr
     from vsync_sm.origin.orders import Mode
 
     def run_origin(config: Mapping[str, object], journal: Path) -> int:
-        with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            file.write(orjson.dumps(dict(config)))
-            file.flush()
-            settings = load(file=Path(file.name), environment={}, flags={}, cwd=Path.cwd())
+        settings = demo.settings_of(config)
         log = log_to_stderr(
             level="info",
             kind="console",

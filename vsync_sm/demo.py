@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 from urllib.parse import quote
 
+import orjson
 import platformdirs
 
+from vsync_sm.config import Settings, load
 from vsync_sm.local import (
     BaoServer,
     ConsulServer,
@@ -105,6 +107,14 @@ def _run(run_origin: RunOrigin, tick: float, secrets: int, out: TextIO) -> int:
     told = _command("vsync-sm", "replay", str(journal))
     print(f"What happened, told from the journal:\n  {told}", file=out)
     return code
+
+
+def settings_of(config: Mapping[str, object]) -> Settings:
+    """The settings that `config` means, read as those of any file. Raises ConfigError."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(orjson.dumps(dict(config)))
+        file.flush()
+        return load(file=Path(file.name), environment={}, flags={}, cwd=Path.cwd())
 
 
 def _find_servers() -> None:

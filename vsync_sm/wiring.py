@@ -68,11 +68,15 @@ class Running(msgspec.Struct, frozen=True):
 
     def close(self) -> None:
         """End what outlives the run: the control socket, then the journal. Raises Fault."""
-        try:
-            if self.control is not None:
-                self.control.close()
-        finally:
-            self.journal.close()
+        _close(self.control, self.journal)
+
+
+def _close(control: Control | None, journal: Journal) -> None:
+    try:
+        if control is not None:
+            control.close()
+    finally:
+        journal.close()
 
 
 def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Past:
@@ -208,7 +212,7 @@ def engine(
         if writes:
             writer = JournalWriter.open(journal)
         past = recall(journal, stop_asked)
-        _refuse_unknown(allow, past.memory, journal)
+        _refuse_unknown(allow, past.memory, journal, settings.prefix)
         if mode is Mode.daemon:
             control = Control(inbox, past.view)
             control.open(journal, environment)
@@ -237,11 +241,11 @@ def engine(
         )
     except BaseException as error:
         inbox.end()
-        if control is not None:
-            control.close()
-        writer.close()
-        if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
-            notifier.inform_and_wait(error)
+        try:
+            _close(control, writer)
+        finally:
+            if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
+                notifier.inform_and_wait(error)
         raise
     return Running(Engine(orders, hands, past.memory, past.view), writer, control)
 
@@ -265,9 +269,17 @@ def listen(inbox: Inbox, early: Sequence[int] = ()) -> Callable[[], bool]:
     return lambda: any(number in HALTING for number in heard)
 
 
-def _refuse_unknown(allow: str, memory: Memory, journal: Path) -> None:
-    if not allow or memory.refused(allow) is not None:
+def _refuse_unknown(allow: str, memory: Memory, journal: Path, prefix: str) -> None:
+    refused = memory.refused(allow) if allow else None
+    if not allow or (refused is not None and refused.prefix == prefix):
         return
+    if refused is not None:
+        raise Fault(
+            FaultKind.CONFIGURATION,
+            f"--allow {allow}: that was refused under {refused.prefix}, and this run saves under "
+            f"{prefix}",
+            hint="a yes is for the sync path that it was refused on: see origin.syncPath",
+        )
     raise Fault(
         FaultKind.CONFIGURATION,
         f"--allow {allow}: the journal {journal} knows of no such refusal",

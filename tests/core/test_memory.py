@@ -203,16 +203,26 @@ def test_a_refusal_is_of_its_own_cycle_only(told: Told) -> None:
     assert told.memory.last_refusal == ""
 
 
-def test_the_last_four_refusals_are_kept(told: Told) -> None:
-    ids = [refuse(told, name, cycle) for cycle, name in enumerate("abcde", start=1)]
-    assert told.memory.refused(ids[0]) is None
-    assert all(told.memory.refused(each) is not None for each in ids[1:])
+def test_refusals_are_kept_for_an_hour_and_the_last_four_for_longer(told: Told) -> None:
+    """Each cycle may refuse another set, while somebody still reads an earlier one."""
+    ids = [refuse(told, name, cycle) for cycle, name in enumerate("abcdefgh", start=1)]
+    assert told.memory.refusal_ids == set(ids)
+    told(read(), after=HOUR)
+    late = refuse(told, "i", 9)
+    assert told.memory.refusal_ids == {*ids[-3:], late}
     # Refused again is refused last.
-    assert refuse(told, "b", 6) == ids[1]
-    assert told.memory.last_refusal == ids[1]
-    refuse(told, "f", 7)
-    assert told.memory.refused(ids[1]) is not None
-    assert told.memory.refused(ids[2]) is None
+    assert refuse(told, "f", 10) == ids[5]
+    assert told.memory.last_refusal == ids[5]
+
+
+def test_refusals_are_not_kept_without_bound(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal here has twelve lines; the last four are kept whatever they have."""
+    monkeypatch.setattr("vsync_sm.core.memory.LINES_KEPT", 60)
+    ids = [refuse(told, name, cycle) for cycle, name in enumerate("abcdefg", start=1)]
+    assert told.memory.refusal_ids == set(ids[-5:])
+    monkeypatch.setattr("vsync_sm.core.memory.LINES_KEPT", 0)
+    late = refuse(told, "h", 8)
+    assert told.memory.refusal_ids == {*ids[-3:], late}
 
 
 def test_a_yes_is_in_force_for_an_hour(told: Told) -> None:

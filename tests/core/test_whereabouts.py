@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import pytest
 
@@ -486,6 +487,20 @@ def test_near_paths_hold_it_or_end_alike_and_are_few() -> None:
     assert len(near("app/db", MOUNTS, paths)) == 5
     assert near("wrong/app/db", MOUNTS, paths)[:2] == ("ops/data/app/db", A)
     assert near("zzz", MOUNTS, paths) == ()
+
+
+def test_only_so_much_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many paths there are, and however long: likeness is dear."""
+    compared: list[str] = []
+
+    def counted(_: str, paths: Iterable[str], *__: object) -> list[str]:
+        compared.extend(paths)
+        return compared[:1]
+
+    monkeypatch.setattr("difflib.get_close_matches", counted)
+    paths = [f"secret/data/{'x' * 2_000}{i}" for i in range(1_000)] + ["secret/data/" + "y" * 2_000]
+    assert near("secret/" + "y" * 1_999, MOUNTS, paths) == ("secret/data/" + "y" * 2_000,)
+    assert 1 < len(compared) < 10
 
 
 # --- what is said ----------------------------------------------------------------------------

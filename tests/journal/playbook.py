@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.journal.operator import Operator
 from vsync_sm.core import events as e
 from vsync_sm.core.insight import Insight
+from vsync_sm.core.safety import allowance_id, items
 
 MOUNTS = ("secret/", "ops/")
 DEADLINE_S = 300.0
@@ -25,7 +26,6 @@ CONFIG = {
 _EPOCH = datetime(2026, 11, 2, 10, tzinfo=UTC)
 _STOPS = (("SIGINT", 2), ("SIGTERM", 15), ("SIGHUP", 1))
 _CHANGES = ("added", "updated", "unchanged")
-_ALLOWANCE = "a1b2c3d4e5f6"
 
 
 class _Over(Exception):  # noqa: N818  it is no error
@@ -55,7 +55,7 @@ class Playbook:
         self.began: tuple[str, int, str] | None = None
         self.runs = 0
         self.operator = Operator(self)
-        self.allowed = False
+        self.allowed = ""
 
     def add(self, event: e.Event | e.Unknown, *, step: int = 1_000_000) -> None:
         """One more record, `step` nanoseconds after the last; crashes when its time has come."""
@@ -306,8 +306,8 @@ class _Cycle:
 
     def _reindexing(self) -> str:
         if self.book.allowed and self.book.maybe(0.3):
-            self.add(e.AllowanceSpent(allowance=_ALLOWANCE, why="expired"))
-            self.book.allowed = False
+            self.add(e.AllowanceSpent(allowance=self.book.allowed, why="expired"))
+            self.book.allowed = ""
         self.vanish = self.rng.randint(0, 3)
         for i in range(self.vanish):
             self.add(e.InsightVanished(path=f"secret/data/gone{i}", insight=insight()))
@@ -328,18 +328,20 @@ class _Cycle:
     def _refuse(self) -> None:
         refusals = (e.Refusal(rule="shrink", count=self.vanish, of=10),)
         regressed = {"ops/": 1} if self.counts["regressed"] else {}
+        vanished = [f"secret/data/gone{i}" for i in range(self.vanish)]
+        refused = allowance_id(items(vanished, ["ops/data/b"] * len(regressed), (), refusals))
         self.add(
             e.SaveRefused(
                 refusals=refusals,
                 vanished={"secret/": self.vanish},
                 regressed=regressed,
                 sample=("secret/data/gone0",),
-                allowance=_ALLOWANCE,
+                allowance=refused,
             )
         )
         if not self.book.allowed and self.book.maybe(0.8):
-            self.book.operator.allow(_ALLOWANCE)
-            self.book.allowed = True
+            self.book.operator.allow(refused)
+            self.book.allowed = refused
 
     def _saving(self) -> str:
         if self.abort_in is None and self.book.maybe(0.4):
@@ -363,8 +365,8 @@ class _Cycle:
         self.add(e.SaveCommitted(index=self.index, keys=2))
         self.book.began = None
         if self.book.allowed:
-            self.add(e.AllowanceSpent(allowance=_ALLOWANCE, why="saved"))
-            self.book.allowed = False
+            self.add(e.AllowanceSpent(allowance=self.book.allowed, why="saved"))
+            self.book.allowed = ""
 
     def _start_save(self) -> None:
         keys = (e.SavedKey("vsync/origin/1", 7, "cd" * 32), e.SavedKey("vsync/origin/index", 8, ""))
@@ -375,7 +377,8 @@ class _Cycle:
                 index_modify_index=8,
                 keys=keys,
                 vanished={"secret/": self.vanish} if self.vanish else {},
-                allowance=_ALLOWANCE if self.book.allowed else "",
+                insights={"secret/": self.counts["generated"] + self.counts["carried"]},
+                allowance=self.book.allowed,
             )
         )
         assert self.book.cycle is not None

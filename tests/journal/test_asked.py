@@ -115,10 +115,6 @@ TRUE: dict[str, Callable[[Forged], None]] = {
         before("save_committed", command("halt"), cycle=1), halted_by_operator()
     ),
     "a halt in waiting": halted_by_operator(command("halt")),
-    "a yes": before("signal_received", command("allow 3880de1ed1a3"), ALLOWED),
-    "a yes from the command line": before(
-        "signal_received", replace(ALLOWED, through="command line")
-    ),
 }
 
 

@@ -212,7 +212,7 @@ FORGERIES: dict[str, tuple[Callable[[Forged], None], str]] = {
     ),
     "a save under nobody's yes": (
         lambda f: f.change("save_started", allowance="3880de1ed1a3"),
-        "the save names the allowance 3880de1ed1a3, which nobody has granted",
+        "the save names the allowance 3880de1ed1a3, which is not in force",
     ),
     "more vanish than are told": (
         lambda f: f.change("save_started", vanished={"secret/": 7}),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.journal.example import numbered, one_saved_cycle
+from tests.journal.test_allowed import ID, Allowed
 from tests.journal.test_asked import (
-    ALLOWED,
     PAUSED,
     RESUMED,
     aborted_by_operator,
@@ -90,11 +90,9 @@ def test_a_refused_command_says_why() -> None:
 
 
 def test_a_yes_says_who() -> None:
-    forged = Forged()
-    before("signal_received", command("allow 3880de1ed1a3"), ALLOWED)(forged)
-    lines = "\n".join(story(forged))
-    assert 'asked for "allow 3880de1ed1a3" through the control socket' in lines
-    assert "ada allowed 3880de1ed1a3 through the control socket" in lines
+    lines = "\n".join(story(Allowed()))
+    assert f'asked for "allow {ID}" through the control socket' in lines
+    assert f"ada allowed {ID} through the control socket" in lines
 
 
 def test_that_a_server_answers_is_told_after_trouble_alone() -> None:

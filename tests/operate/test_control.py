@@ -559,6 +559,28 @@ def test_no_place_for_it_is_no_fault(origin: Origin, tmp_path: Path) -> None:
         assert control.trouble.endswith("cannot be listened at: No such file or directory")
 
 
+def test_where_the_system_does_not_tell_who_asks_nobody_is_served(
+    origin: Origin, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(socket, "SO_PEERCRED")
+    with serving(origin, journal) as control:
+        assert (control.path, control.trouble) == ("", "this system does not tell who asks")
+        assert list(journal.parent.iterdir()) == []
+
+
+def test_without_a_thread_nothing_is_left_to_connect_to(
+    origin: Origin, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with serving(origin, journal) as control:
+        assert control.path == ""
+        assert control.trouble.endswith("cannot be listened at: can't start new thread")
+        assert list(journal.parent.iterdir()) == []
+
+
 # --- its place -------------------------------------------------------------------------------
 
 

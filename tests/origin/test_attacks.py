@@ -11,15 +11,16 @@ import pytest
 
 from tests.misbehave import Answer
 from tests.origin.bench import HOUR, LEAST, Bench, Late, Later, many
-from tests.origin.scenes import until
+from tests.origin.scenes import Scene, came, entered, until
 from tests.support import unique
 from tests.workshop import Run, Workshop
 from vsync_sm import wiring
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import Fault
 from vsync_sm.core.sync_info import bucket_of
 from vsync_sm.origin.budget import Budget
 from vsync_sm.origin.clock import SystemClock
-from vsync_sm.origin.inbox import Inbox
+from vsync_sm.origin.inbox import Asker, CommandCame, Inbox
 from vsync_sm.origin.listing import Lister
 from vsync_sm.origin.scope import Scope
 
@@ -204,7 +205,17 @@ def test_a_yes_holds_for_its_own_sync_path_only(bench: Bench, what: str) -> None
         shop.consul.delete_tree(other.prefix)
     before = other.raw()
     allowance = bench.refuse(bench.raw()).one(e.SaveRefused).allowance
-    refused = other.once(allow=allowance)
+    with pytest.raises(Fault, match="was refused under"):
+        other.once(allow=allowance)
+    scene = Scene(shop)
+    ops = Asker("ops", "control socket")
+    allow = CommandCame("allow", allowance, ops, lambda _: None)
+    scene.on(came(e.CheckPassed), lambda: scene.inbox.ask(allow))
+    abort = CommandCame("abort", "", ops, lambda _: None)
+    scene.on(entered("listing"), lambda: scene.inbox.ask(abort))
+    scene.on(came(e.CycleFinished), scene.signal)
+    assert scene.run(tick="1h").outcome == "aborted operator"
+    refused = other.once()
     assert (refused.code, refused.outcome) == (3, "refused refused")
     assert other.raw() == before
     bench.saved()  # where it was refused, the yes is good

@@ -22,6 +22,8 @@ from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind, StoppedEarly
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
+from vsync_sm.journal.writer import JournalWriter
+from vsync_sm.operate.control import Control
 from vsync_sm.origin.clock import NS
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.orders import Mode
@@ -138,6 +140,23 @@ def test_a_stop_is_looked_for_from_time_to_time(
     with pytest.raises(StoppedEarly):
         wiring.engine(shop.settings(), Mode.once, shop.journal, Inbox(), stop_asked=lambda: True)
     assert shop.once().code == 0, "the journal was given back"
+
+
+def test_the_journal_is_given_back_whatever_else_does_not_end(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close(control: Control) -> None:
+        really(control)
+        raise RuntimeError("it does not end")
+
+    really = Control.close
+    settings = shop.settings()
+    with monkeypatch.context() as broken:
+        broken.setattr(Control, "close", close)
+        broken.setattr(wiring, "servers", None)
+        with pytest.raises(RuntimeError, match="it does not end"):
+            wiring.engine(settings, Mode.daemon, shop.journal, Inbox())
+    JournalWriter.open(shop.journal).close()
 
 
 # --- what a human hears ----------------------------------------------------------------------

@@ -214,7 +214,7 @@ def test_damage_and_notes_are_said() -> None:
 
     async def test(app: Console, _: Pilot[int]) -> None:
         said = top(app)["Title"]
-        assert "the journal is damaged: line 7, byte 9: torn" in said
+        assert "the journal can be read no further: line 7, byte 9: torn" in said
         assert "read anew" in said
         assert "read-only: asked for with --readonly" in said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from textual.events import Key
 from textual.widgets import Input
 
+from tests.origin.scenes import until
 from tests.tui.desk import HEIGHT, Desk, lines_of, read, use
+from tests.workshop import PATIENCE_S
 from tui.lineup import KEPT
-from tui.sifting import CAP, Found, Matches
+from tui.sifting import CAP, Behind, Found, Matches, Sift
 from tui.widgets.lines import JournalLines
 from vsync_sm.core.sieve import parse
-from vsync_sm.journal.pages import KEPT_BLOCKS
+from vsync_sm.journal.pages import KEPT_BLOCKS, Pages
 
 
 @pytest.fixture
@@ -370,3 +373,57 @@ def test_matches_are_the_newest_lines_in_order(
     assert matches.place(line) == sum(1 for each in kept if each < line)
     assert matches.full == (len(kept) >= cap)
     assert CAP >= 100_000
+
+
+# --- the thread behind it ---------------------------------------------------------------------
+
+
+def test_an_end_that_is_said_between_two_looks_is_heard(path: Path) -> None:
+    class SaidAfterwards(threading.Event):
+        def is_set(self) -> bool:
+            was = super().is_set()
+            self.set()
+            wake.set()
+            return was
+
+    wake, over = threading.Event(), SaidAfterwards()
+    thread = threading.Thread(target=Behind(Pages(path))._run, args=(wake, over), daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+def test_a_thread_that_was_slow_to_end_ends_beside_the_next(path: Path) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(Sift):
+        def advance(self) -> bool:
+            began.set()
+            return go_on.wait(PATIENCE_S)
+
+    behind = Behind(Pages(path))
+    behind.sift = Slow(Pages(path), parse("x"))
+    behind.start()
+    slow = behind._thread
+    assert slow is not None
+    assert began.wait(PATIENCE_S)
+    behind.stop()
+    behind.start()
+    assert slow.is_alive()
+    go_on.set()
+    until(lambda: not slow.is_alive())
+    behind.stop()
+
+
+def test_work_that_breaks_is_said_and_tried_again(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sift(desk: Desk) -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(Sift, "advance", None)
+            await desk.press("x")
+            await desk.until(lambda: "looking through the journal" in desk.note)
+            assert desk.note == "✖ looking through the journal went wrong: TypeError"
+        await desk.until(lambda: desk.note == "100 of 1,000 match")
+
+    use(journal, sift)

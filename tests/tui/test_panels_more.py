@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from tests.tui.stage import (
     viewed,
     working,
 )
+from tests.workshop import PATIENCE_S
 from tui.glance import Glance
 from tui.widgets.buckets import BucketsPanel
 from tui.widgets.cycles import CyclesPanel
@@ -32,7 +35,9 @@ from tui.widgets.path import PathPanel
 from vsync_sm.core import events as e
 from vsync_sm.core.shapes import BucketSeen, View
 from vsync_sm.core.view import apply
+from vsync_sm.core.whereabouts import Whereabouts
 from vsync_sm.journal.codec import encode
+from vsync_sm.journal.lookup import look_up
 
 # --- the history -----------------------------------------------------------------------------
 
@@ -397,6 +402,79 @@ def test_only_the_last_question_is_answered(journal: Path) -> None:
         assert "too late" not in stage.text()
 
     play(panel, act, size=(100, 24))
+
+
+def test_the_end_does_not_wait_for_an_answer(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def hanging(path: str, file: Path, progress: Callable[[float], None]) -> Whereabouts:
+        asked.set()
+        go_on.wait(PATIENCE_S)
+        answered.set()
+        return look_up(path, file, progress)
+
+    monkeypatch.setattr("tui.widgets.path.look_up", hanging)
+    panel = PathPanel(journal)
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        panel.show_path("secret/a")
+        await until(pilot, asked.is_set)
+
+    play(panel, act)
+    assert not answered.is_set()
+    go_on.set()
+    assert answered.wait(PATIENCE_S)
+
+
+def test_a_question_that_nobody_asks_any_more_is_given_up(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[str] = []
+
+    def endless(path: str, _: Path, progress: Callable[[float], None]) -> Whereabouts:
+        try:
+            while not over.wait(0.001):
+                progress(0.5)
+        except Exception:
+            given_up.append(path)
+            raise
+        return Whereabouts(path)
+
+    over = threading.Event()
+    monkeypatch.setattr("tui.widgets.path.look_up", endless)
+    panel = PathPanel(journal)
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        panel.show_path("secret/a")
+        panel.show_path("secret/b")
+        await until(pilot, lambda: given_up == ["secret/a"])
+        panel.show_path("secret/b")
+        await until(pilot, lambda: given_up == ["secret/a", "secret/b"])
+        await painted(pilot, panel, glance(view_of()))
+        assert "looking for secret/b: 50 % of the journal" in stage.text()
+        assert "went wrong" not in stage.text()
+
+    try:
+        play(panel, act)
+    finally:
+        over.set()
+
+
+def test_a_look_that_breaks_is_said(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Whereabouts:
+        raise ValueError("[b]odd[/b]")
+
+    monkeypatch.setattr("tui.widgets.path.look_up", broken)
+    panel = PathPanel(journal)
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        panel.show_path("secret/a")
+        await answered(pilot, panel, view_of())
+        assert "✖ looking for it went wrong: [b]odd[/b]" in stage.text()
+
+    play(panel, act)
 
 
 def test_nothing_is_asked_for_by_an_empty_line(journal: Path) -> None:

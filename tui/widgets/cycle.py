@@ -17,7 +17,7 @@ from vsync_sm.core.answer import Now, seconds_since
 from vsync_sm.core.pace import Pace, pace
 from vsync_sm.core.present import why
 from vsync_sm.core.shapes import Cycle, Finished, View
-from vsync_sm.core.words import count, counts, duration, listing, number
+from vsync_sm.core.words import count, counts, duration, listing, number, printable
 
 UNKNOWN = Look("!", WARN)
 
@@ -46,7 +46,7 @@ def _none(view: View) -> str:
         return "no cycle yet: nothing has been told so far"
     if view.ended is not None:
         return "no cycle: the run is over, and it had none"
-    return f"no cycle yet: the run is {view.state.name}"
+    return f"no cycle yet: the run is {printable(view.state.name)}"
 
 
 def _standing(glance: Glance) -> str:

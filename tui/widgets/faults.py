@@ -81,7 +81,7 @@ def _mark(event: FaultRaised) -> tuple[str, str]:
 
 def fault_lines(event: FaultRaised, width: int) -> list[Content]:
     """A fault with its hint and its context, in as many lines as they need."""
-    what = Content.assemble(_mark(event), (f"{event.kind}: ", BOLD), said(event.message))
+    what = Content.assemble(_mark(event), said(f"{event.kind}: ", BOLD), said(event.message))
     lines = folded(what, width, indent=2)
     if event.hint:
         lines += folded(hint(event.hint).pad_left(2), width, indent=4)
@@ -105,7 +105,7 @@ def _brief(group: FaultGroup, glance: Glance, width: int) -> Iterator[Line]:
     event = group.newest.event
     when = said(tell(group.newest.ts, glance.times, glance.now), MUTED)
     times = said(f"{number(group.count)} times ", MUTED) if group.count > 1 else ""
-    words = Content.assemble(_mark(event), (f"{event.kind}: ", BOLD), said(event.message))
+    words = Content.assemble(_mark(event), said(f"{event.kind}: ", BOLD), said(event.message))
     room = width - when.cell_length - len(times) - 1
     yield Line(
         Content.assemble(words.truncate(room, ellipsis=True, pad=True), " ", times, when),

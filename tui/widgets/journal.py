@@ -83,7 +83,7 @@ class JournalPanel(Vertical):
         self._turned = False
         self._generation = self._pages.generation
         self._note = ""
-        self._titles: tuple[str, str] = ("", "")
+        self._titles: tuple[Content, Content] = (Content(), Content())
 
     def compose(self) -> ComposeResult:
         """The list, and a line to type on."""
@@ -147,10 +147,12 @@ class JournalPanel(Vertical):
     # --- what stands in the border ---
 
     def _tell(self) -> None:
-        titles = (self._title(), self._note or self._doing())
+        trouble = self._behind.trouble
+        below = Content.styled(f"✖ {trouble}", BAD) if trouble else None
+        titles = (Content(self._title()), below or Content(self._note or self._doing()))
         if titles != self._titles:
             self._titles = titles
-            self.border_title, self.border_subtitle = (Content(each) for each in titles)
+            self.border_title, self.border_subtitle = titles
 
     def _title(self) -> str:
         lines = self.lines

@@ -21,6 +21,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from tui.glance import Glance
+from vsync_sm.core.words import printable
 
 Key = Hashable
 GUTTER = "▶ "
@@ -195,7 +196,7 @@ class Panel(ScrollView, can_focus=True):
 
     def title(self, text: str, note: str = "") -> None:
         """Name the panel, and say more about it at its lower edge."""
-        for name, said in (("border_title", text), ("border_subtitle", note)):
+        for name, said in (("border_title", printable(text)), ("border_subtitle", printable(note))):
             if getattr(self, name) != said:
                 setattr(self, name, Content(said))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -13,8 +14,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input
-from textual.worker import Worker, WorkerState, get_current_worker
 
+from tui.background import in_background
 from tui.glance import Glance
 from tui.theme import BAD, GOOD, MUTED, WARN, Look
 from tui.times import tell
@@ -23,7 +24,7 @@ from tui.widgets.panel import Line, Panel, Rows
 from tui.widgets.text import folded, said
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.whereabouts import Whereabouts, Word
-from vsync_sm.core.words import share
+from vsync_sm.core.words import printable, share
 from vsync_sm.journal.lookup import look_up
 
 EMPTY = "no path asked for yet: type one above, then Enter"
@@ -38,6 +39,7 @@ _LOOKS: dict[Word, Look] = {
     Word.AMBIGUOUS: Look("?", WARN),
 }
 _NAME = 10  # cells of a line's name
+_STEP = 0.01  # progress is told in such shares
 
 
 class _GivenUp(Exception):  # noqa: N818  it is no error
@@ -135,6 +137,7 @@ class PathPanel(Vertical):
         super().__init__(id=id, classes=classes)
         self.journal = journal
         self._seq = 0
+        self._given_up = threading.Event()  # the last question's own
         self.answers = Answers()
         self.field = Input(placeholder="type a path: secret/app/db")
         self.field.cursor_blink = False
@@ -150,7 +153,7 @@ class PathPanel(Vertical):
 
     def show_path(self, path: str) -> None:
         """Ask for a path."""
-        self.field.value = path
+        self.field.value = printable(path)  # a field shows what it holds as it is
         self._ask(path)
 
     @property
@@ -187,33 +190,38 @@ class PathPanel(Vertical):
         answers.seq = self._seq
         answers.repaint()
         answers.focus()
-        self.run_worker(lambda: self._look(path), thread=True, exclusive=True, exit_on_error=False)
+        self._given_up.set()
+        given_up = self._given_up = threading.Event()
 
-    def _look(self, path: str) -> None:
+        def then(found: PathPanel.Found) -> None:
+            if not given_up.is_set():
+                self.post_message(found)
+
+        def failed(error: Exception) -> PathPanel.Found:
+            # Whatever went wrong, nobody waits for an answer that does not come.
+            known = isinstance(error, JournalError)
+            broken = str(error) if known else f"looking for it went wrong: {error}"
+            return self.Found(path, None, broken)
+
+        in_background(self, lambda: self._look(path, given_up), then, failed)
+
+    def _look(self, path: str, given_up: threading.Event) -> Found:
         """On a thread of its own."""
-        worker = get_current_worker()
+        told = 0.0
 
         def progress(done: float) -> None:
-            if worker.is_cancelled:
+            nonlocal told
+            if given_up.is_set():
                 raise _GivenUp
-            self.post_message(self.Read(path, done))
+            if done >= told + _STEP:
+                told = done
+                self.post_message(self.Read(path, done))
 
-        try:
-            found = self.Found(path, look_up(path, self.journal, progress))
-        except _GivenUp:
-            return
-        except JournalError as error:
-            found = self.Found(path, None, str(error))
-        if not worker.is_cancelled:
-            self.post_message(found)
+        return self.Found(path, look_up(path, self.journal, progress))
 
-    @on(Worker.StateChanged)
-    def _broke(self, event: Worker.StateChanged) -> None:
-        """Whatever went wrong, nobody waits for an answer that does not come."""
-        if event.state is WorkerState.ERROR:
-            self.answers.broken = f"looking for it went wrong: {event.worker.error}"
-            self.answers.read = None
-            self.answers.repaint()
+    def on_unmount(self) -> None:
+        """Nobody waits for an answer any more."""
+        self._given_up.set()
 
     def on_path_panel_read(self, message: Read) -> None:
         """How far it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from tui.glance import Glance
-from tui.theme import BAD, GOOD, MUTED, STATE, WARN, marked
+from tui.theme import BAD, GOOD, MUTED, STATE, WARN, Look, marked
 from tui.times import tell
 from tui.widgets.top import GAP, Top, apart, joined
 from vsync_sm.core.answer import next_tick_in, seconds_since
@@ -13,6 +13,9 @@ from vsync_sm.core.machine import State
 from vsync_sm.core.words import duration, printable
 
 SERVERS = ("Vault", "Consul")
+
+UNKNOWN = Look("?", WARN)
+"""A state that this version has no name for: the journal is of another one, or forged."""
 
 
 class Strip(Top):
@@ -36,7 +39,8 @@ class Strip(Top):
             return apart(states, beside, width)
         if not short and states.cell_length <= width:
             return Content.assemble(states, "\n", apart(when, servers, width))
-        current = marked(STATE[glance.view.state.name], glance.view.state.name)
+        name = glance.view.state.name
+        current = marked(STATE.get(name, UNKNOWN), printable(name))
         return apart(joined([current, when], Content(" ")), _servers(glance, brief=True), width)
 
 

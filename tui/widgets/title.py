@@ -9,6 +9,7 @@ from textual.content import Content
 
 from tui.glance import Badge, Glance
 from tui.theme import BAD, BADGE, BOLD, MUTED, WARN, marked
+from tui.widgets.text import said
 from tui.widgets.top import GAP, Top, apart, joined
 from vsync_sm.core.answer import seconds_since
 from vsync_sm.core.words import duration, printable
@@ -48,7 +49,7 @@ def _state(glance: Glance) -> Content:
         return Content.assemble(badge, GAP, Content.styled("nothing yet", MUTED))
     since = duration(int(seconds_since(view.state.since.mono, glance.now)))
     # Together they are the title that a test, and an operator's eye, look for.
-    state = Content.styled(f"{view.state.name} {since}", BOLD)
+    state = said(f"{view.state.name} {since}", BOLD)
     return Content.assemble(badge, " ", state, GAP, _name(glance))
 
 
@@ -57,10 +58,10 @@ def _name(glance: Glance) -> Content:
     if run is None:
         return Content()
     name = run.config.get("name")
-    host = Content.styled(f"{run.host} ({run.pid})", MUTED)
+    host = said(f"{run.host} ({run.pid})", MUTED)
     if not isinstance(name, str) or not name:
         return host
-    return Content.assemble(Content(printable(name)), Content.styled(" on ", MUTED), host)
+    return Content.assemble(said(name), Content.styled(" on ", MUTED), host)
 
 
 def shortened(path: str, width: int) -> str:
@@ -75,7 +76,8 @@ def shortened(path: str, width: int) -> str:
 def _more(glance: Glance, *, only_trouble: bool = False) -> Content:
     parts = []
     if glance.damage:
-        parts.append(Content.styled(f"✖ the journal is damaged: {printable(glance.damage)}", BAD))
+        words = f"✖ the journal can be read no further: {printable(glance.damage)}"
+        parts.append(Content.styled(words, BAD))
     if glance.note:
         parts.append(Content.styled(f"! {printable(glance.note)}", WARN))
     if glance.unable:

@@ -54,7 +54,7 @@ def to_type(event: SaveRefused) -> str:
     """What a human types to allow it: the mount with most at stake, or the id where none is."""
     at_stake = Counter(event.vanished) + Counter(event.regressed) or _by_rules(event.refusals)
     mounts = sorted((-n, mount) for mount, n in at_stake.items() if mount)
-    return printable(mounts[0][1]) if mounts else event.allowance
+    return printable(mounts[0][1] if mounts else event.allowance)
 
 
 def _by_rules(refusals: tuple[Refusal, ...]) -> Counter[str]:

@@ -29,8 +29,12 @@ RUN = Folds()
 
 @RUN.on(e.RunStarted)
 def _run_started(view: View, record: e.Record, event: e.RunStarted) -> View:
+    standing = view.allowance
+    if standing is not None and standing.seq == record.seq - 1:
+        standing = None  # as the memory does: its run's last line, maybe while the disk failed
     return replace(
         view,
+        allowance=standing,
         run=Run(
             id=record.run,
             version=event.version,

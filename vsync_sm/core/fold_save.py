@@ -110,7 +110,7 @@ def _save_reconciled(view: View, record: e.Record, event: e.SaveReconciled) -> V
 
 @SAVE.on(e.AllowanceGranted)
 def _allowance_granted(view: View, record: e.Record, event: e.AllowanceGranted) -> View:
-    return replace(view, allowance=Allowance(record.ts, event))
+    return replace(view, allowance=Allowance(record.ts, event, record.seq))
 
 
 @SAVE.on(e.AllowanceSpent)

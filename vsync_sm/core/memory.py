@@ -20,7 +20,11 @@ from vsync_sm.core.safety import ALLOWANCE_S, allowance_id, items
 from vsync_sm.core.sync_info import INDEX, Former
 
 _NS = 1_000_000_000
-_REFUSALS_KEPT = 4
+REFUSALS_KEPT = 4
+"""So many of the last refusals can be allowed however old they are; others for an hour."""
+
+LINES_KEPT = 200_000
+"""Beyond those, no more than so many refused lines are remembered: the oldest are forgotten."""
 
 _NO_ANSWER = frozenset(
     kind.word
@@ -120,8 +124,10 @@ class Memory:
         self._remembered: dict[str, Remembered] = {}
         self._doubtful: set[str] = set()
         self._refused: dict[str, Refused] = {}
+        self._refused_at: dict[str, int] = {}
         self._vanished: list[tuple[int, str, dict[str, int]]] = []
         self._cycle = _CycleMemory()
+        self._granted_at = 0
 
     # --- asked ---
 
@@ -139,7 +145,7 @@ class Memory:
         return frozenset(self._doubtful)
 
     def refused(self, allowance: str) -> Refused | None:
-        """What was refused under this id, of the last few refusals."""
+        """What was refused under this id, within the hour or among the last few refusals."""
         return self._refused.get(allowance)
 
     @property
@@ -172,6 +178,10 @@ class Memory:
             fold(self, record, record.event)
 
     def _run_started(self, record: Record, _: events.RunStarted) -> None:
+        if self._granted_at == record.seq - 1:
+            # No line of its run follows the yes: the disk may have failed while it was written,
+            # and who gave it was told that nobody knows. It is asked for again.
+            self.allowance = None
         self.crashed = (record.run, "checking", None)
 
     def _run_finished(self, _: Record, __: events.RunFinished) -> None:
@@ -245,20 +255,33 @@ class Memory:
             self._doubt()
         self.open_save = None
 
-    def _save_refused(self, _: Record, event: events.SaveRefused) -> None:
+    def _save_refused(self, record: Record, event: events.SaveRefused) -> None:
         cycle = self._cycle
         refused = items(cycle.vanished, cycle.regressed, cycle.failed, event.refusals)
         # An id that its own events do not bear out is somebody's forgery: it allows nothing.
         if allowance_id(refused) != event.allowance:
             return
         self._refused.pop(event.allowance, None)
+        now = moment(record.ts)
         self._refused[event.allowance] = Refused(cycle.prefix, refused, event.insights)
-        while len(self._refused) > _REFUSALS_KEPT:
-            del self._refused[next(iter(self._refused))]
+        self._refused_at[event.allowance] = now
+        self._forget_refusals(now)
+
+    def _forget_refusals(self, now: int) -> None:
+        # Where many people delete, each cycle refuses another set: who reads one of them must
+        # still find it when he has read it.
+        lines = sum(len(each.covers) for each in self._refused.values())
+        for allowance in list(self._refused)[:-REFUSALS_KEPT]:
+            recent = now - self._refused_at[allowance] < ALLOWANCE_S * _NS
+            if lines <= LINES_KEPT and recent:
+                return
+            lines -= len(self._refused[allowance].covers)
+            del self._refused[allowance], self._refused_at[allowance]
 
     def _granted(self, record: Record, event: events.AllowanceGranted) -> None:
         refused = self._refused.get(event.allowance)
         if refused is not None:
+            self._granted_at = record.seq
             self.allowance = Allowance(event.allowance, refused, moment(record.ts))
 
     def _spent(self, _: Record, event: events.AllowanceSpent) -> None:
@@ -304,6 +327,7 @@ class Memory:
         # A spent id is dead until the same is refused again: found once more on a command line,
         # it must not allow what a human has allowed once.
         self._refused.pop(allowance, None)
+        self._refused_at.pop(allowance, None)
         if self.allowance is not None and self.allowance.id == allowance:
             self.allowance = None
 

@@ -208,10 +208,11 @@ class LastRefusal(msgspec.Struct, frozen=True):
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """A yes that is not used up yet."""
+    """A yes that is not used up yet; `seq` is its line's."""
 
     ts: str
     event: e.AllowanceGranted
+    seq: int = 0
 
 
 class SeenFault(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -17,7 +17,8 @@ from vsync_sm.core.trail import Fate, Seen, Trail
 NEAR = 5
 """So many paths that may be meant are named."""
 
-_COMPARED = 10_000
+_COMPARED = 16_000_000
+"""Likeness costs about the product of two lengths; so much of it takes a second at most."""
 
 
 def resolve(given: str, mounts: Iterable[str]) -> list[str]:
@@ -49,9 +50,19 @@ def near(given: str, mounts: Iterable[str], paths: Iterable[str]) -> tuple[str, 
     found = dict.fromkeys(each for each in known if any(want in each for want in wanted))
     found |= dict.fromkeys(each for each in known if each.endswith(last))
     if len(found) < NEAR:
-        around = sorted(known, key=lambda each: abs(len(each) - len(wanted[0])))[:_COMPARED]
+        around = _affordable(wanted[0], known)
         found |= dict.fromkeys(difflib.get_close_matches(wanted[0], around, NEAR, 0.6))
     return tuple(found)[:NEAR]
+
+
+def _affordable(wanted: str, known: list[str]) -> Iterator[str]:
+    """The paths that are about as long as the one wanted, as many as may be compared with it."""
+    left = _COMPARED
+    for each in sorted(known, key=lambda each: abs(len(each) - len(wanted))):
+        left -= len(each) * len(wanted)
+        if left < 0:
+            return
+        yield each
 
 
 class SaveLeftOpen(msgspec.Struct, frozen=True):

@@ -17,15 +17,21 @@ from vsync_sm.core.machine import (
     TABLE,
     IllegalTrigger,
     Machine,
+    Reason,
     State,
     Trigger,
 )
-from vsync_sm.journal.asked import Asked
+from vsync_sm.journal.asked import Allowed, Asked
 from vsync_sm.journal.audited_run import CODES, Run, reasons, within
 from vsync_sm.journal.sums import CycleSums, belongs_to_a_cycle
 
 STOPS = frozenset(("SIGINT", "SIGTERM", "SIGHUP"))
 """The signals that ask the run to end."""
+
+_BEGINNING = (
+    *(e.JournalRepaired, e.RunRecovered, e.FaultRaised, e.ServerConditionChanged, e.Notified),
+)
+"""What a run tells before its checks begin."""
 
 _MOVES = frozenset((row.trigger, row.source) for row in TABLE)
 _STATES = frozenset(map(str, State))
@@ -60,13 +66,16 @@ class Audit:
         self._open_save: _Open | None = None
         self._granted: set[str] = set()
         self._asked = Asked()
+        self._allowed = Allowed()
         self._blind = False
 
     def check(self, line: int, record: e.Record) -> Iterable[Contradiction]:
         """What cannot be true in one more record, which stands on `line`."""
         if self._blind or self._plain(record):
             return ()
-        return [Contradiction(line, record.seq, what) for what in self._check(record)]
+        found = self._check(record)
+        found += self._allowed.note(record)
+        return [Contradiction(line, record.seq, what) for what in found]
 
     def _plain(self, record: e.Record) -> bool:
         # Nearly every line of a journal is an insight where it belongs. This takes only what
@@ -85,6 +94,8 @@ class Audit:
         )
         if plain:
             self._seq, run.mono = record.seq, record.mono
+            if self._allowed.heeds_insights:
+                list(self._allowed.note(record))
         return plain
 
     def _check(self, record: e.Record) -> list[str]:
@@ -108,9 +119,11 @@ class Audit:
         check = self._checks.get(type(event))
         if check is not None:
             found += check(self, run, event, record)
+        run.begun = run.begun or not isinstance(event, _BEGINNING)
         if run.cycle is not None:
             found += run.cycle.check(record, run.state)
-            if type(event) is e.CycleFinished:
+            if isinstance(event, e.CycleFinished):
+                found += self._asked.cycle_finished(event)
                 self._close_cycle(run)
         return found
 
@@ -266,8 +279,6 @@ class Audit:
         if save is not None and save.index_key == event.index_key:
             yield f"a save begins before that of cycle {save.cycle} is settled"
         self._open_save = None
-        if event.allowance and event.allowance not in self._granted:
-            yield f"the save names the allowance {event.allowance}, which nobody has granted"
 
     def _save_uncertain(self, run: Run, _: e.SaveUncertain, record: e.Record) -> Iterator[str]:
         key = run.cycle.index_key if run.cycle is not None else ""
@@ -307,7 +318,14 @@ class Audit:
         self._asked.signal(event)
 
     def _commanded(self, run: Run, event: e.CommandReceived, _: e.Record) -> Iterator[str]:
-        return self._asked.command(event, in_cycle=run.cycle is not None)
+        cycle = run.cycle
+        return self._asked.command(
+            event,
+            in_cycle=cycle is not None,
+            saving=cycle is not None and cycle.save is not None,
+            halted=run.state is FINAL and run.halted_for != Reason.once,
+            begun=run.begun,
+        )
 
     def _paused(self, _: Run, event: e.TickerPaused, __: e.Record) -> Iterator[str]:
         return self._asked.paused(event)

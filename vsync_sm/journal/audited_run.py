@@ -29,6 +29,7 @@ class Run:
         self.machine = Machine()
         self.state = self.machine.state
         self.moved = False
+        self.begun = False
         self.cycle: CycleSums | None = None
         self.last_cycle: int | None = None
         self.fatal = False

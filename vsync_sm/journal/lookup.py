@@ -14,7 +14,7 @@ from vsync_sm.core.whereabouts import Whereabouts, Word, near
 from vsync_sm.journal.reader import JournalReader
 
 Progress = Callable[[float], None]
-"""Is told now and then which share of the journal has been read."""
+"""Is told often which share of the journal has been read; what it raises ends the looking."""
 
 _OF_OTHERS = re.compile(
     rb'"type":"(?:insight_(?:generated|skipped|carried_forward|vanished|regressed)'
@@ -25,7 +25,7 @@ _OF_OTHERS = re.compile(
 
 _PATH = re.compile(rb'"path":("(?:[^"\\]|\\.)*")')
 _TS = re.compile(rb'"ts":"([^"]*)"')
-_TOLD_EVERY = 16 * 1024 * 1024
+_TOLD_EVERY = 1024 * 1024
 _NEAR_BYTES = 64 * 1024 * 1024
 _NEAR_PATHS = 100_000
 
@@ -36,7 +36,7 @@ def look_up(given: str, journal: Path, progress: Progress = lambda _: None) -> W
     Args:
         given: the path as people write it.
         journal: its file; what is written while it is read may be missing.
-        progress: told every 16 MiB.
+        progress: told every MiB, and at 1 while paths are sought that may be meant.
 
     Raises:
         JournalError: there is no such journal, or it cannot be read, or it is damaged.
@@ -51,7 +51,7 @@ def look_up(given: str, journal: Path, progress: Progress = lambda _: None) -> W
         if ts := _TS.search(skip.last):
             where.at = ts[1].decode()
     if where.mounts and where.verdict.word is Word.UNKNOWN:
-        where.near = near(given, where.mounts, _paths(journal))
+        where.near = near(given, where.mounts, _paths(journal, progress))
     return where
 
 
@@ -77,12 +77,17 @@ class _Skip:
         return self._end not in line and _OF_OTHERS.search(line, 0, 400) is not None
 
 
-def _paths(journal: Path) -> set[str]:
+def _paths(journal: Path, progress: Progress) -> set[str]:
     """The paths that the last part of a journal tells of, as many as may be looked at."""
     found: set[bytes] = set()
+    left = _NEAR_BYTES
     with journal.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _NEAR_BYTES))
         for line in file:
+            if left // _TOLD_EVERY != (left := left - len(line)) // _TOLD_EVERY:
+                progress(1.0)
+            if left < 0:
+                break  # it grows faster than it is read
             match = _PATH.search(line)
             if match is not None:
                 found.add(match[1])

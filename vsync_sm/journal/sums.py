@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from vsync_sm.core import events as e
 from vsync_sm.core.machine import State
 from vsync_sm.core.present import count, duration
+from vsync_sm.core.sync_info import INDEX
 
 _NS = 1_000_000_000
 _TOLD = ("generated", "skipped", "failed", "abandoned", "carried", "vanished", "regressed")
@@ -62,6 +63,7 @@ class CycleSums:
         self.number = number
         self.save: e.SaveStarted | None = None
         self.index_key = ""
+        self._prefix: str | None = None
         self.save_end = ""
         self.reason = ""
         self.faults = False
@@ -176,6 +178,10 @@ class CycleSums:
 
     # --- the save ---
 
+    def _sync_info_read(self, event: e.SyncInfoRead, _: int) -> list[str]:
+        self._prefix = event.prefix
+        return []
+
     def _save_started(self, event: e.SaveStarted, mono: int) -> Iterator[str]:
         if self.save is not None or self.save_end:
             yield "a second save begins in this cycle"
@@ -186,7 +192,25 @@ class CycleSums:
         leaving, vanished = sum(event.vanished.values()), self._counts["vanished"]
         if leaving > vanished or (not event.allowance and leaving < vanished):
             yield f"{leaving} vanish unasked by this save, but {vanished} are told"
+        yield from self._elsewhere(event)
+        # Journals of before the first release do not tell how many there are.
+        said, told = sum(event.insights.values()), self._counts["generated"]
+        told += self._counts["carried"]
+        if event.insights and said != told:
+            yield f"{count(said, 'insight')} in this save, but {told} are told"
         self.save, self.index_key = event, event.index_key
+
+    def _elsewhere(self, event: e.SaveStarted) -> Iterator[str]:
+        prefix = self._prefix
+        if prefix is None:
+            yield "a save begins, but no sync info was read"
+            return
+        if event.index_key != f"{prefix}{INDEX}":
+            yield f"a save begins with the index {event.index_key}, but {prefix} was read"
+        keys = (*(saved.key for saved in event.keys), *event.stale)
+        other = next((key for key in keys if not key.startswith(prefix)), None)
+        if other is not None:
+            yield f"a save begins with the key {other}, but {prefix} was read"
 
     def _save_ended(self, how: str) -> Iterator[str]:
         if self.save_end:
@@ -277,6 +301,7 @@ class CycleSums:
         e.InsightCarriedForward: _carried_forward,
         e.InsightVanished: _vanished,
         e.InsightRegressed: _regressed,
+        e.SyncInfoRead: _sync_info_read,
         e.SaveStarted: _save_started,
         e.SaveCommitted: _committed,
         e.SaveFailed: _save_failed,

@@ -25,7 +25,7 @@ from vsync_sm.core.status import status_document, status_lines
 from vsync_sm.core.view import View
 from vsync_sm.operate.direct import ask_to_do, ask_what_is_refused
 from vsync_sm.operate.listener import Listener, Unusable, listen
-from vsync_sm.operate.peer import Peer, may_command, peer_of
+from vsync_sm.operate.peer import Peer, may_command, peer_of, tells_who_asks
 from vsync_sm.operate.place import beside_journal, socket_path
 from vsync_sm.operate.protocol import QUERIES, REQUEST_LIMIT, VERSION, Answer, Request
 from vsync_sm.operate.rate import Rate
@@ -82,14 +82,20 @@ class Control:
 
     def open(self, journal: Path, environment: Mapping[str, str]) -> None:
         """Begin to listen where the journal's control socket belongs, if that can be."""
+        if not tells_who_asks():
+            self.trouble = "this system does not tell who asks"
+            return
         path = socket_path(journal, environment)
         try:
             self._listener = listen(path, private=path != beside_journal(journal))
             threading.Thread(target=self._accept, name="control", daemon=True).start()
         except Unusable as unusable:
             self.trouble = str(unusable)
-        except (OSError, RuntimeError, AttributeError) as error:
+        except (OSError, RuntimeError) as error:
             self.trouble = f"{path} cannot be listened at: {_why(error)}"
+            if self._listener is not None:  # nobody would ever accept there
+                self._listener.close()
+                self._listener = None
 
     def __call__(self, _: Record, view: View) -> None:
         """Keep the newest view."""
@@ -268,6 +274,4 @@ def _line(told: Answer) -> bytes:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, AttributeError):  # no SO_PEERCRED
-        return "this system does not tell who asks"
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -27,6 +27,11 @@ class Peer(msgspec.Struct, frozen=True):
             return f"uid {self.uid}"
 
 
+def tells_who_asks() -> bool:
+    """Whether this system tells who is at the other end; where it does not, nobody is served."""
+    return hasattr(socket, "SO_PEERCRED")
+
+
 def peer_of(connection: socket.socket) -> Peer:
     """Who is at the other end. Raises OSError."""
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -22,10 +22,12 @@ _HALTING = "it is halting already"
 class Commands:
     """Hears commands for the loop, on the loop's own thread."""
 
-    def __init__(self, ledger: Ledger, demands: Demands, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, demands: Demands, clock: Clock, prefix: str) -> None:
+        """`prefix` is what this run saves under."""
         self._ledger = ledger
         self._demands = demands
         self._clock = clock
+        self._prefix = prefix
 
     def hear(self, came: CommandCame, state: State) -> Done:
         """Do what is asked, if it can be done in this state. Raises Fault(JOURNAL)."""
@@ -61,7 +63,9 @@ class Commands:
                 return self._why_no_abort(state)
             case "allow":
                 return self._why_no_allow(argument)
-            case _:  # sync and halt
+            case "halt":  # after a fatal fault, too: it need not wait until a human is informed
+                return _HALTING if self._demands.stopping else ""
+            case _:  # sync
                 return _HALTING if self._ending else ""
 
     def _why_no_abort(self, state: State) -> str:
@@ -73,13 +77,18 @@ class Commands:
 
     def _why_no_allow(self, argument: str) -> str:
         memory = self._ledger.memory
-        if memory.refused(argument) is None:
+        refused = memory.refused(argument)
+        if refused is None:
             return f"no refusal is known under {printable(argument)}"
+        if refused.prefix != self._prefix:
+            there, here = printable(refused.prefix), printable(self._prefix)
+            return f"{argument} was refused under {there}, and this run saves under {here}"
         given, save = memory.allowance, memory.open_save
         if given is None:
             return ""
         if given.id != argument:  # it is replaced, unless a save is at it
             used = save is not None and save.started.allowance == given.id
+            used = used or self._demands.judged_with == given.id
             return f"the save that {given.id} was given for has no known end yet" if used else ""
         allowed = not given.expired(self._clock.now())
         return f"{argument} is allowed already, for the next save" if allowed else ""

@@ -22,6 +22,7 @@ class Demands:
         stop: the number of the signal that asked for a halt, None so far.
         halted_by: who asked for a halt by command, "" so far.
         fatal: the first fatal fault.
+        judged_with: the id of the yes that the running cycle is judged with, "" for none.
         asked: what asks for the next cycle: `tick`, or `signal` or `command` for one at once.
     """
 
@@ -29,6 +30,7 @@ class Demands:
         self.stop: int | None = None
         self.halted_by = ""
         self.fatal: Fault | None = None
+        self.judged_with = ""
         self.asked = TICK
         self._clock = clock
         self._stop_heard: int | None = None
@@ -71,6 +73,7 @@ class Demands:
         asked, self.asked = self.asked, TICK
         self._deadline, self._deadline_noticed, self._fault = deadline, False, False
         self._abort = False
+        self.judged_with = ""
         return asked
 
     @property

@@ -82,6 +82,7 @@ class Engine:
             self._demands,
             self._herald,
             clock=hands.clock,
+            prefix=orders.terms.prefix,
             state=lambda: self._machine.state,
         )
         self._startup = startup(orders, hands)
@@ -320,6 +321,7 @@ class Engine:
         # A yes holds for the sync path that it was given for, and for no other; one that is given
         # from now on is for the next save.
         self._yes = allowance if allowance and allowance.refused.prefix == prefix else None
+        self._demands.judged_with = self._yes.id if self._yes else ""
         if self._cycle is not None and self._listed is not None:
             known = recalled(memory, prefix, now, self._yes)
             self._cycle.start_reindexing(self._listed, worked, known)
@@ -397,6 +399,7 @@ class Engine:
         self._outcome = self._outcome or outcome
         cycle.close()
         self._hearing.forget_done()
+        self._demands.judged_with = ""
         self._cycle = self._listed = self._aborted = None
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
         threads = sum(dead.alive() for dead in self._dead)

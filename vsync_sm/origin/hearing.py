@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from vsync_sm.core import events as e
+from vsync_sm.core.commands import Done
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.machine import State
 from vsync_sm.origin.clock import Clock
@@ -17,6 +18,7 @@ from vsync_sm.origin.commands import Commands
 from vsync_sm.origin.demands import Demands
 from vsync_sm.origin.herald import Herald
 from vsync_sm.origin.inbox import (
+    UNSURE,
     CommandCame,
     EffectDone,
     Facts,
@@ -48,15 +50,17 @@ class Hearing:
         herald: Herald,
         *,
         clock: Clock,
+        prefix: str,
         state: Callable[[], State],
     ) -> None:
-        """`state` tells the machine's."""
+        """`state` tells the machine's; `prefix` is what this run saves under."""
         self.second_signal: int | None = None
         self._inbox = inbox
         self._ledger = ledger
         self._demands = demands
         self._herald = herald
-        self._commands = Commands(ledger, demands, clock)
+        self._commands = Commands(ledger, demands, clock, prefix)
+        self._prefix = prefix
         self._state = state
         self._done: EffectDone | None = None
 
@@ -127,13 +131,22 @@ class Hearing:
 
     def _hear_question(self, question: Question) -> None:
         if isinstance(question, CommandCame):
-            done = self._commands.hear(question, self._state())
-            if self._inbox.answered(question):
-                question.reply(done)
+            self._hear_command(question)
             return
         refused = self._ledger.memory.refused(question.allowance)
+        here = refused is not None and refused.prefix == self._prefix
         if self._inbox.answered(question):
-            question.reply(refused.covers if refused is not None else None)
+            question.reply(refused.covers if refused is not None and here else None)
+
+    def _hear_command(self, came: CommandCame) -> None:
+        try:
+            done = self._commands.hear(came, self._state())
+        except Fault:  # nobody knows what the disk holds of it
+            if self._inbox.answered(came):
+                came.reply(Done(False, UNSURE))
+            raise
+        if self._inbox.answered(came):
+            came.reply(done)
 
     def _dropped(self, cycle: int | None, count: int) -> None:
         self._ledger.tell(e.LateResultDropped(late_cycle=cycle or 0, count=count))

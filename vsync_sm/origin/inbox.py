@@ -96,6 +96,10 @@ class EffectDone(msgspec.Struct, frozen=True):
 
 
 OVER = "the run is over"
+UNSURE = (
+    "the journal broke while this was written down: it may be in force when the origin runs again; "
+    "vsync-sm ctl status tells then"
+)
 
 Question = CommandCame | RefusedAsked
 Control = SignalCame | FaultCame | Informed | LateFacts | Question

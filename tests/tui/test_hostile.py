@@ -1,0 +1,167 @@
+"""A journal whose every text would steer the terminal: none of it reaches the screen as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import fields, replace
+from textual.pilot import Pilot
+
+from tests.core.specimens import specimen
+from tests.journal.example import numbered
+from tests.tui.piloted import until
+from tui.app import Console
+from tui.feed import ReplayFeed
+from tui.tabs import TABS
+from tui.widgets.dialogs.fatal import FatalScreen
+from tui.widgets.panel import PathChosen
+from tui.widgets.record import RecordScreen
+from vsync_sm.core import events as e
+from vsync_sm.core.insight import Insight
+from vsync_sm.journal.codec import encode
+
+STEERS = ("\x1b", "\x07", "\x9b", "\u202e", "\n")
+FORGED = "FORGED"
+HOSTILE = f"\x1b]0;pwned\x07\u202e\x9b2J\n{FORGED}"
+
+WIDE = (200, 60)
+NARROW = (80, 24)
+
+
+def hostile(cls: type[e.Event], **known: Any) -> e.Event:
+    """An event of that class with nothing but hostile text, also within its parts."""
+    made = specimen(cls, HOSTILE)
+    inner: dict[str, Any] = {
+        "busy": (e.BusyWorker(1, HOSTILE, 5),),
+        "keys": (e.SavedKey(HOSTILE, 3, HOSTILE),),
+        "refusals": (e.Refusal(HOSTILE, HOSTILE, 30, 100, 0.2, (HOSTILE,)),),
+        "mounts": {HOSTILE: 2} if cls is e.PathsListed else (HOSTILE,),
+        "vanished": {HOSTILE: 2},
+        "regressed": {HOSTILE: 2},
+        "insights": {HOSTILE: 2},
+        "phases": {HOSTILE: 0.2},
+        "insight": Insight(2, HOSTILE),
+        "former": Insight(1, HOSTILE),
+    }
+    hints = {each.name: getattr(made, each.name) for each in fields(made)}
+    fitting = {name: value for name, value in inner.items() if _same_kind(hints.get(name), value)}
+    return replace(made, **fitting, **known)
+
+
+def _same_kind(there: object, value: object) -> bool:
+    return type(there) is type(value)
+
+
+def begun(name: str = "config") -> list[e.Event]:
+    config = {HOSTILE: HOSTILE} if name == "config" else {"name": HOSTILE}
+    return [hostile(e.RunStarted, config=config), hostile(e.Transitioned)]
+
+
+CYCLE = (e.CycleStarted, e.PathsListed, e.InsightGenerated, e.SaveStarted, e.CycleFinished)
+ENDS = (e.RunFinished, e.RunRecovered, e.RunStarted)
+
+#: Journals by what they end in: what is told of a cycle that runs is not what is told of one over.
+JOURNALS: dict[str, list[e.Event]] = {
+    "begun": begun(),
+    "named": begun("name"),
+    "all": [
+        *begun(),
+        hostile(e.CycleStarted),
+        *(hostile(cls) for cls in e.EVENTS.values() if cls not in {*ENDS, e.CycleStarted}),
+    ],
+    "running": [
+        *begun(),
+        hostile(e.CycleStarted),
+        *(
+            hostile(cls)
+            for cls in e.EVENTS.values()
+            if cls not in {*ENDS, e.CycleStarted, e.CycleFinished}
+        ),
+    ],
+    "states": [
+        *begun(),
+        hostile(e.CycleStarted),
+        hostile(e.Transitioned, dest="working"),
+        hostile(e.WorkerStarted),
+        hostile(e.WorkersObserved),
+        hostile(e.SaveStarted),
+        hostile(e.SaveCommitted),
+        hostile(e.CycleFinished, outcome="saved"),
+        hostile(e.ServerConditionChanged, server="Vault"),
+        hostile(e.ServerConditionChanged, server="Consul"),
+    ],
+    "over": [*begun(), hostile(e.RunFinished)],
+    "crashed": [*begun(), hostile(e.RunRecovered)],
+}
+
+
+def written(events: list[e.Event], journal: Path) -> Path:
+    """The journal of these events, and one that no version knows."""
+    known: list[tuple[e.Event | e.Unknown, int | None]] = [(event, 3) for event in events]
+    newer = e.Unknown(HOSTILE, 9, {HOSTILE: HOSTILE})
+    records = [
+        replace(record, run=HOSTILE, cycle=None if number < 3 else 3)
+        for number, record in enumerate(numbered([*known, (newer, 3)]), start=1)
+    ]
+    journal.write_bytes(b"".join(map(encode, records)))
+    return journal
+
+
+def assert_harmless(app: Console, where: str) -> None:
+    """What is about to be written to the terminal holds nothing that steers it."""
+    app.paint_now()
+    for strip in app.screen._compositor.render_strips():
+        row = "".join(segment.text for segment in strip if not segment.control)
+        found = [each for each in STEERS if each in row]
+        assert not found, (where, found, row)
+        if not where.startswith("record"):  # there a line as long as this is folded
+            assert not row.strip(" │┃▶▌").startswith(FORGED), (where, row)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("name", JOURNALS)
+def test_no_text_of_a_journal_steers_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: tuple[int, int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = written(JOURNALS[name], tmp_path / "journal.jsonl")
+    app = Console(ReplayFeed(journal), None, journal=journal, cpu=lambda: 0.0)
+    app.animation_level = "none"
+    asyncio.run(_look_everywhere(app, size))
+    assert not app.trouble, app.trouble
+
+
+async def _look_everywhere(app: Console, size: tuple[int, int]) -> None:
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(lambda: app.glance is not None)
+        await pilot.pause()
+        assert_harmless(app, "at first")
+        if isinstance(app.screen, FatalScreen):
+            await pilot.press("escape")
+        for number, tab in enumerate(TABS, start=1):
+            await pilot.press(str(number))
+            await _settled(app, pilot, tab.id)
+            if tab.id == "journal":
+                await _look_at_records(app, pilot)
+        app.screen.post_message(PathChosen(HOSTILE))
+        await _settled(app, pilot, "path chosen")
+
+
+async def _settled(app: Console, pilot: Pilot[int], where: str) -> None:
+    # Panels read the journal on threads: each of the next moments must be harmless too.
+    for _ in range(4):
+        await pilot.pause(0.02)
+        assert_harmless(app, where)
+
+
+async def _look_at_records(app: Console, pilot: Pilot[int]) -> None:
+    await pilot.press("home", "enter")
+    assert isinstance(app.screen, RecordScreen)
+    assert app.glance is not None
+    for seq in range(app.glance.view.seq):
+        assert_harmless(app, f"record {seq + 1}")
+        await pilot.press("n")
+    await pilot.press("escape")
