@@ -127,13 +127,15 @@ def marks(opened: Screen, keys: int) -> list[float]:
 def latency(home: Path, keys: int) -> None:
     """The second table."""
     say(f"2. From a key to its answer on the terminal, while {RATE:,} events a second come in")
-    say(f"   {'':30}{'median':>8}{'95 %':>8}{'99 %':>8}{'longest':>9}   ms")
+    say(
+        f"   {'':30}{'median':>8}{'95 %':>8}{'99 %':>8}{'longest':>9}   ms   median to that at rest"
+    )
     with tempfile.TemporaryDirectory(dir=home) as folder:
         where = Path(folder)
         still = where / "still.jsonl"
         write_journal(still, 3 * RATE)
         with screen(home, "-m", "tui.cli", "--attach", still) as opened:
-            both(opened, "attached, at rest", keys, "HALTED")
+            both(opened, "at rest", keys, "HALTED")
         live: list[str | Path] = ["-m", "tests.benchmarks.aboard"]
         live += [where / "live.jsonl", where / "told.json"]
         with screen(home, *live, "--rate", str(RATE), "--seconds", "3600") as opened:
@@ -156,19 +158,24 @@ def both(opened: Screen, name: str, keys: int, words: str = "working") -> None:
     """Two rows: another tab, another line."""
     opened.wait_for(words, "Quit")
     opened.press_until("1", "workers")
-    tell_latency(f"{name}: another tab", tabs(opened, keys))
+    tell_latency(name, "another tab", tabs(opened, keys))
     opened.press_until("2", "TAIL")
     opened.press("kkkkkkkkkk ")
     opened.wait_until_gone("TAIL")
     time.sleep(2.0)  # until the mark stands still
-    tell_latency(f"{name}: another line", marks(opened, keys))
+    tell_latency(name, "another line", marks(opened, keys))
 
 
-def tell_latency(name: str, took: list[float]) -> None:
-    """One row."""
+_at_rest: dict[str, float] = {}
+
+
+def tell_latency(name: str, what: str, took: list[float]) -> None:
+    """One row; the first of its kind is what the others are compared with."""
+    ratio = median(took) / _at_rest.setdefault(what, median(took))
     cuts = quantiles(took, n=100)
     row = (median(took), cuts[94], cuts[98], max(took))
-    say(f"   {name:30}" + "".join(f"{each * 1000:8.0f}" for each in row))
+    times = "".join(f"{each * 1000:8.0f}" for each in row)
+    say(f"   {f'{name}: {what}':30}{times}{ratio:15.2f}")
 
 
 # --- how much it keeps -----------------------------------------------------------------------

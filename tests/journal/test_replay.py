@@ -22,6 +22,8 @@ from tests.journal.playbook import insight, journals, legal_journal, relaxed
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.machine import INITIAL, TABLE, IllegalTrigger, Machine, Trigger
+from vsync_sm.core.safety import allowance_id
+from vsync_sm.core.safety import items as lines_of
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.reader import read_journal
@@ -192,12 +194,15 @@ def test_a_fault_comes_with_its_context_and_hint() -> None:
 def test_a_refusal_comes_with_its_sample_and_id() -> None:
     events = one_saved_cycle()
     at = next(i for i, (event, _) in enumerate(events) if event.type == "bucket_reindexed")
+    vanished = [event.path for event, _ in events[:at] if isinstance(event, e.InsightVanished)]
+    shrink = e.Refusal(rule="shrink", count=1, of=1, limit=0.2)
+    allowance = allowance_id(lines_of(vanished, (), (), (shrink,)))
     refused = e.SaveRefused(
-        refusals=(e.Refusal(rule="shrink", count=1, of=1, limit=0.2),),
+        refusals=(shrink,),
         vanished={"secret/": 1},
         regressed={},
         sample=("secret/data/\x1b[2Jc",),
-        allowance="3880de1ed1a3",
+        allowance=allowance,
     )
     closing = next(event for event, _ in events if isinstance(event, e.CycleFinished))
     events[at + 1 :] = [
@@ -214,7 +219,7 @@ def test_a_refusal_comes_with_its_sample_and_id() -> None:
     assert story.contradictions == []
     limit = "(limit: 10 paths or 20 %, whichever is more)"
     assert f"the save is refused: 1 of 1 path would vanish {limit}" in told
-    assert "(allowance id 3880de1ed1a3)" in told
+    assert f"(allowance id {allowance})" in told
     assert "would vanish, by mount: secret/ 1\n" in told
     assert "for example: secret/data/\\x1b[2Jc\n" in told
     assert "\x1b" not in told

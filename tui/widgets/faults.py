@@ -122,14 +122,14 @@ def _cycles(group: FaultGroup) -> str:
 def _whole(group: FaultGroup, glance: Glance, width: int) -> Iterator[Content]:
     seen = group.newest
     event = seen.event
-    yield Content.assemble(_mark(event), (event.kind, BOLD))
+    yield Content.assemble(_mark(event), said(event.kind, BOLD))
     yield from folded(said(event.message), width)
     yield Content("")
     if event.hint:
         yield from folded(hint(event.hint), width, indent=2)
         yield Content("")
     for name, value in event.context.items():
-        yield from folded(Content.assemble((f"{name} ", MUTED), said(value)), width, indent=2)
+        yield from folded(Content.assemble(said(f"{name} ", MUTED), said(value)), width, indent=2)
     yield from _seen(group, glance)
 
 

@@ -3,18 +3,26 @@
 Python's own know no time limit and let nothing else run beside them, and the process that they run
 in may be the origin itself. Measured: two repetitions at odds over 1,024 characters take 1.4 s,
 three over 512 take 20 s, one in another more than a lifetime. So a pattern may hold few of them,
-none within another, and the more it holds the less of a text it sees.
+none within another, and the more it holds the less of a text it sees. What may stand there or not,
+or a few times, multiplies the ways in which each beginning can be read: it lessens that too.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 
 import msgspec
 
 SEEN = (4096, 2048, 512)
-"""So many characters of a text a pattern sees that holds none, one or two repetitions."""
+"""So many characters of a text a pattern sees at most: with none, one or two repetitions."""
+
+LEAST_SEEN = 128
+"""A pattern that could see no more than this of a text is not worth having."""
+
+_STEPS = 25_000_000
+"""A pattern takes about so many steps at the worst: some tenths of a second."""
 
 _LONGEST = 500
 _MOST_CHOICES = 6
@@ -62,13 +70,23 @@ def pattern(text: str) -> Pattern:
         raise PatternError(f"is longer than {_LONGEST} characters")
     _compiled(text)  # what is said of a mistake is said of what was typed
     bare = _bare(text)
-    repeats = _Cost().of(bare)
-    if repeats is None or repeats >= len(SEEN):
+    seen = _Cost().of(bare)
+    if seen < LEAST_SEEN:
         raise PatternError(
-            "could take for ever: it repeats what repeats or varies, or has more than "
-            f"{len(SEEN) - 1} repetitions (*, +, {{n,}}); several terms do the same"
+            "could take for ever: it repeats what repeats, has more than "
+            f"{len(SEEN) - 1} repetitions (*, +, {{n,}}), or can be read in too many ways; "
+            "several terms do the same"
         )
-    return Pattern(_compiled(bare), SEEN[repeats])
+    return Pattern(_compiled(bare), seen)
+
+
+def _seen(repeats: int, ways: int) -> int:
+    """How much of a text may be seen: each repetition may end anywhere behind the one before."""
+    if repeats >= len(SEEN) or ways > _STEPS:
+        return 0
+    length = repeats + 1
+    afforded = (_STEPS * math.factorial(length) / ways) ** (1 / length)
+    return min(SEEN[repeats], int(afforded))
 
 
 def _compiled(text: str) -> re.Pattern[str]:
@@ -87,10 +105,18 @@ def _bare(text: str) -> str:
 
 
 class _Group(msgspec.Struct):
-    """What was met within a group: repetitions of any length, and whether it can vary."""
+    """What was met within a group: repetitions of any length, and in how many ways it can match.
+
+    `ways` are those of the choice that is being read, `others` those of the choices before it.
+    """
 
     repeats: int = 0
-    varies: bool = False
+    ways: int = 1
+    others: int = 0
+
+    @property
+    def all_ways(self) -> int:
+        return self.ways + self.others
 
 
 class _Cost:
@@ -99,38 +125,41 @@ class _Cost:
     def __init__(self) -> None:
         self._open = [_Group()]
         self._last = _Group()  # the atom that was just read
-        self._repeats = 0
         self._choices = 0
 
-    def of(self, text: str) -> int | None:
-        """How many repetitions of any length it holds; None: it could take for ever."""
+    def of(self, text: str) -> int:
+        """How many characters of a text it may see; 0: it could take for ever."""
         at = 0
         while at < len(text):
             repeat = _REPEAT.match(text, at)
             if repeat is not None and _counts(repeat):
                 at = repeat.end()
                 if not self._repeat(repeat):
-                    return None
+                    return 0
                 continue
             atom = _ATOM.match(text, at)
             if atom is None or _UNREAD.match(atom[0]):
-                return None
+                return 0
             at = atom.end()
             self._atom(atom[0])
-        return self._repeats if self._choices <= _MOST_CHOICES else None
+        if self._choices > _MOST_CHOICES:
+            return 0
+        # Of a pattern that ends within a group `re` would have said so.
+        return _seen(self._open[0].repeats, self._open[0].all_ways)
 
     def _repeat(self, repeat: re.Match[str]) -> bool:
         least, most = _bounds(repeat)
-        if most > 1 and (self._last.repeats or self._last.varies):
+        last, group = self._last, self._open[-1]
+        inner = last.all_ways
+        if most > 1 and last.repeats or most > _FEW and inner > 1:
             return False
-        group = self._open[-1]
         if most > _FEW:
-            self._repeats += 1
             group.repeats += 1
-        elif least != most:
-            self._choices += 1
-            group.varies = True
-        return True
+            return True
+        # So often at most, each time in each of its ways; or less often.
+        group.ways = group.ways // inner * inner ** int(most) * (int(most) - least + 1)
+        self._choices += least != most
+        return group.ways <= _STEPS
 
     def _atom(self, atom: str) -> None:
         if atom.startswith("(?#"):
@@ -142,10 +171,10 @@ class _Cost:
             self._last = self._open.pop()
             outer = self._open[-1]
             outer.repeats += self._last.repeats
-            outer.varies = outer.varies or self._last.varies
-        elif atom == "|" and len(self._open) > 1:
-            self._choices += not self._open[-1].varies
-            self._open[-1].varies = True
+            outer.ways *= self._last.all_ways
+        elif atom == "|":
+            group = self._open[-1]
+            group.others, group.ways = group.all_ways, 1
 
 
 def _counts(repeat: re.Match[str]) -> bool:
