@@ -151,7 +151,7 @@ class _Cost:
         least, most = _bounds(repeat)
         last, group = self._last, self._open[-1]
         inner = last.all_ways
-        if most > 1 and last.repeats or most > _FEW and inner > 1:
+        if (most > 1 and last.repeats) or (most > _FEW and inner > 1):
             return False
         if most > _FEW:
             group.repeats += 1

@@ -24,6 +24,8 @@ REACH_S = 3.0
 ANSWER_S = WAIT_S + 5.0
 """So long may a whole answer take."""
 
+MAYBE_DONE = "it may have been done: look with vsync-sm ctl status"
+
 NOT_VSYNC = "what listens there is no vsync that this one understands"
 
 
@@ -34,6 +36,10 @@ class Unreachable(Exception):  # noqa: N818  the origin may just not run
         super().__init__(why)
         self.why = why
         self.rank = rank
+
+
+class Unanswered(Unreachable):
+    """Somebody was asked, and has not answered: nobody knows what came of it."""
 
 
 class Remote:
@@ -65,6 +71,8 @@ class Remote:
             return Done(False, wrong)
         try:
             told = self.ask(Request(v=VERSION, command=command, argument=argument))
+        except Unanswered as unanswered:
+            return Done(False, f"{unanswered.why}; {MAYBE_DONE}")
         except Unreachable as unreachable:
             return Done(False, unreachable.why)
         return Done(told.ok, told.words)
@@ -151,10 +159,10 @@ def _unreachable(error: OSError, path: Path) -> Unreachable:
     return Unreachable(f"the control socket {path} cannot be used: {error.strerror or error}", 0)
 
 
-def _no_answer(error: OSError) -> Unreachable:
+def _no_answer(error: OSError) -> Unanswered:
     if isinstance(error, TimeoutError):
-        return Unreachable("the origin has not answered in time")
-    return Unreachable("the origin went away before it had answered")
+        return Unanswered("the origin has not answered in time")
+    return Unanswered("the origin went away before it had answered")
 
 
 def _answer(connection: socket.socket) -> Answer:
@@ -162,10 +170,13 @@ def _answer(connection: socket.socket) -> Answer:
     until = time.monotonic() + ANSWER_S
     try:
         while not whole.endswith(b"\n"):
-            connection.settimeout(max(0.01, until - time.monotonic()))
+            left = until - time.monotonic()
+            if left <= 0:  # however many pieces there were
+                raise TimeoutError
+            connection.settimeout(left)
             chunk = connection.recv(256 * 1024)
             if not chunk:
-                raise Unreachable("the origin went away before it had answered")
+                raise ConnectionResetError
             whole += chunk
             if len(whole) > ANSWER_LIMIT:
                 raise Unreachable(NOT_VSYNC)

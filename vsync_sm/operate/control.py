@@ -32,10 +32,13 @@ from vsync_sm.operate.rate import Rate
 from vsync_sm.origin.inbox import Asker, Inbox
 
 PEERS = 16
-"""So many peers are served at a time."""
+"""So many peers are served at a time; one that has asked for nothing makes room for a new one."""
 
 IDLE_S = 10.0
-"""A peer has so many seconds for a whole request, and for taking each piece of an answer."""
+"""A peer has so many seconds for a whole request."""
+
+TAKE_S = 30.0
+"""A peer has so many seconds for taking a whole answer."""
 
 GOODBYE_S = 0.5
 """At the end, answers under way have so many seconds."""
@@ -71,6 +74,7 @@ class Control:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._served: dict[socket.socket, threading.Thread] = {}
+        self._silent: dict[socket.socket, None] = {}  # no whole request yet; longest so first
         self._connections = Rate(100, 100)
         self._requests = Rate(100, 100)
         self._commands = Rate(10, 20)
@@ -149,36 +153,69 @@ class Control:
             target=self._serve, args=(connection, peer), name="control-peer", daemon=True
         )
         with self._lock:
-            if len(self._served) >= PEERS:
+            if len(self._served) >= PEERS and not self._made_room():
                 return TOO_MANY_PEERS
             try:
                 thread.start()
             except RuntimeError:  # there are no more threads
                 return TOO_MANY_PEERS
             self._served[connection] = thread
+            self._silent[connection] = None
         return ""
+
+    def _made_room(self) -> bool:
+        """Whether the peer that has been silent for longest could be sent away."""
+        longest = next(iter(self._silent), None)
+        if longest is None:
+            return False
+        del self._silent[longest], self._served[longest]
+        with suppress(OSError):
+            longest.shutdown(socket.SHUT_RDWR)  # its thread sees that, and closes it
+        return True
 
     def _dismiss(self, connection: socket.socket) -> None:
         with self._lock:
             self._served.pop(connection, None)
-        connection.close()
+            self._silent.pop(connection, None)
+            connection.close()
 
     # --- on a peer's own thread ---
 
     def _serve(self, connection: socket.socket, peer: Peer) -> None:
         try:
             for line in _lines(connection):
+                if not self._has_asked(connection):
+                    return
                 self._requests.wait(self._closing)
                 request = _request(line)
-                for piece in self._pieces(request, peer):
-                    connection.settimeout(IDLE_S)
-                    connection.sendall(piece)
+                self._tell(connection, self._pieces(request, peer))
                 if isinstance(request, str):
                     return
+                self._is_silent(connection)
         except OSError:  # it is gone, or too slow
             pass
         finally:
             self._dismiss(connection)
+
+    def _has_asked(self, connection: socket.socket) -> bool:
+        """There is a whole request. False: it was sent away just before."""
+        with self._lock:
+            self._silent.pop(connection, None)
+            return connection in self._served
+
+    def _is_silent(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._silent[connection] = None
+
+    def _tell(self, connection: socket.socket, pieces: Iterator[bytes]) -> None:
+        """The whole answer, in `TAKE_S` seconds at most. Raises OSError."""
+        until = time.monotonic() + TAKE_S
+        for piece in pieces:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(left)
+            connection.sendall(piece)
 
     def _pieces(self, request: Request | str, peer: Peer) -> Iterator[bytes]:
         if isinstance(request, str):
@@ -264,6 +301,8 @@ def _request(line: bytes) -> Request | str:
         return "this is no request: one JSON object a line is"
     if request.v != VERSION:
         return f"this origin speaks version {VERSION} of the control protocol, not {request.v}"
+    if request.query and request.command:
+        return "a request is a command or a query, not both"
     if request.query and request.query not in QUERIES:
         return f"queries are {', '.join(QUERIES)}"
     return request
