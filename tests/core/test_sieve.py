@@ -18,7 +18,7 @@ from tests.workshop import PATIENCE_S
 from vsync_sm.core import events as e
 from vsync_sm.core.finding import finder
 from vsync_sm.core.insight import Insight
-from vsync_sm.core.patterns import SEEN, PatternError, pattern
+from vsync_sm.core.patterns import LEAST_SEEN, SEEN, PatternError, pattern
 from vsync_sm.core.present import severity
 from vsync_sm.core.sieve import SieveError, faults, grave, parse, searching
 from vsync_sm.core.terms import KEYS, SEVERITIES
@@ -329,6 +329,11 @@ def test_what_is_searched_for_is_found_and_marked() -> None:
             "(?x)(a+) *",
             "(?ix:(a+) *)",
             "x" * 501,
+            "a*a*a{0,8}a{0,8}b",
+            "a{0,8}" * 6 + "b",
+            "(a{0,8}){6}b",
+            "(a|a){8}" * 3 + "b",
+            "((a?){8}){8}b",
         ),
     ],
 )
@@ -354,6 +359,7 @@ def test_a_pattern_that_could_take_for_ever_is_refused(text: str) -> None:
             ("a{2,4}", SEEN[0]),
         ),
         *(("a.*b", SEEN[1]), (r"\d+", SEEN[1]), ("a{3,}", SEEN[1]), ("(?i:a)b*", SEEN[1])),
+        *((r"(?:\d{1,3}\.){3}\d{1,3}", SEEN[0]), ("(?:foo|bar){2}", SEEN[0])),
         *(
             ("a.*b.*c", SEEN[2]),
             (".*a.*b.*c.*", SEEN[2]),
@@ -364,6 +370,12 @@ def test_a_pattern_that_could_take_for_ever_is_refused(text: str) -> None:
 )
 def test_other_patterns_are_taken_and_see_less_the_more_they_repeat(text: str, seen: int) -> None:
     assert pattern(text).seen == seen
+
+
+def test_the_more_ways_there_are_to_read_a_pattern_the_less_it_sees() -> None:
+    few, more = pattern("a*a{0,4}b"), pattern("a*a{0,4}a{0,8}b")
+    assert LEAST_SEEN <= more.seen < few.seen <= SEEN[1]
+    assert pattern("a*(b|c)(b|c)(b|c)(b|c)(b|c)").seen < SEEN[1]
 
 
 def too_long(_signal: int, _frame: object) -> None:

@@ -23,8 +23,9 @@ from vsync_sm.core import events as e
 from vsync_sm.core.commands import Done
 from vsync_sm.core.events import Record
 from vsync_sm.core.view import View, apply
+from vsync_sm.operate import client as client_module
 from vsync_sm.operate import control as control_module
-from vsync_sm.operate.client import Remote, Unreachable
+from vsync_sm.operate.client import MAYBE_DONE, Remote, Unreachable
 from vsync_sm.operate.control import (
     IDLE_S,
     NOT_ALLOWED,
@@ -243,6 +244,40 @@ def test_who_listens_as_another_user_is_not_believed(
         assert Remote(journal, {}).unable() == ""
 
 
+def test_an_answer_that_only_drips_is_not_waited_for(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "ANSWER_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(beside_journal(journal)))
+        other.listen()
+        thread = threading.Thread(target=_drip, args=(other, b'{"v":1,"ok":true}\n'), daemon=True)
+        thread.start()
+        done = Remote(journal, {}).do("halt")
+        assert done == Done(False, f"the origin has not answered in time; {MAYBE_DONE}")
+        thread.join(PATIENCE_S)
+
+
+def test_of_a_command_without_an_answer_it_is_said_that_it_may_be_done(journal: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(beside_journal(journal)))
+        other.listen()
+        thread = threading.Thread(target=_say, args=(other, b""), daemon=True)
+        thread.start()
+        done = Remote(journal, {}).do("halt")
+        assert done == Done(False, f"the origin went away before it had answered; {MAYBE_DONE}")
+        thread.join(PATIENCE_S)
+
+
+def _drip(listening: socket.socket, said: bytes) -> None:
+    """It answers in the end, but a byte a moment, and long after the time for it."""
+    connection, _ = listening.accept()
+    with connection, suppress(OSError):
+        for byte in b" " * 600 + said:
+            connection.sendall(bytes((byte,)))
+            threading.Event().wait(0.003)
+
+
 def test_what_is_no_vsync_is_not_understood(journal: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(beside_journal(journal)))
@@ -333,10 +368,11 @@ def test_peers_that_hang_do_not_hold_up_the_end(origin: Origin, journal: Path) -
         b'{"command":"halt"}\n',
         b'{"v":2,"command":"halt"}\n',
         b'{"v":1,"query":"everything"}\n',
+        b'{"v":1,"command":"halt","query":"ping"}\n',
         b"\x00" * 100 + b"\n",
         b"x" * (REQUEST_LIMIT + 1) + b"\n",
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_garbage_is_answered_and_the_connection_closed(
     control: Control, origin: Origin, remote: Remote, garbage: bytes
@@ -378,15 +414,53 @@ def _is_gone_after(peer: socket.socket, said: bytes) -> bool:
         return True
 
 
-def test_so_many_peers_at_a_time(control: Control, remote: Remote) -> None:
+def test_so_many_peers_at_a_time(control: Control, origin: Origin, remote: Remote) -> None:
+    origin.held.clear()
     peers = [connect(control) for _ in range(PEERS)]
-    until(lambda: len(control._served) == PEERS)
+    for peer in peers:
+        peer.sendall(b'{"v":1,"command":"sync"}\n')
+    until(lambda: len(control._served) == PEERS and not control._silent)
     assert remote.unable() == TOO_MANY_PEERS
     assert remote.do("sync") == Done(False, TOO_MANY_PEERS)
+    origin.held.set()
     for peer in peers:
+        assert json.loads(peer.recv(1_000))["ok"]
         peer.close()
     until(lambda: not control._served)
     assert remote.unable() == ""
+
+
+def test_who_has_been_silent_for_longest_makes_room(control: Control, remote: Remote) -> None:
+    peers = [connect(control) for _ in range(PEERS)]
+    until(lambda: len(control._served) == PEERS)
+    last = list(control._silent)[-1]
+    peers[0].sendall(b'{"v":1,"query":"ping"}\n')
+    assert json.loads(peers[0].recv(1_000))["ok"]
+    until(lambda: len(control._silent) == PEERS and list(control._silent)[-1] is not last)
+    assert remote.do("sync") == Done(True, "sync heard")
+    assert peers[1].recv(100) == b""
+    for peer in (peers[0], *peers[2:]):
+        peer.sendall(b'{"v":1,"query":"ping"}\n')
+        assert json.loads(peer.recv(1_000))["ok"]
+    for peer in peers:
+        peer.close()
+    until(lambda: not control._served and not control._silent)
+
+
+def test_who_takes_an_answer_too_slowly_gets_no_more_of_it(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "TAKE_S", 0.3)
+    answers = 20
+    got = 0
+    with connect(control) as slow:
+        slow.sendall(b'{"v":1,"query":"refused","argument":"known"}\n' * answers)
+        with suppress(ConnectionResetError):
+            # Each piece is taken in time, and no answer that had to wait for room.
+            while chunk := slow.recv(4_096):
+                got += chunk.count(b"\n")
+                threading.Event().wait(0.02)
+    assert got < answers
 
 
 def test_a_flood_of_commands_is_answered_and_not_passed_on(

@@ -297,7 +297,7 @@ def test_a_torn_change_of_the_number_of_buckets_hides_no_wipe(shop: Workshop, nu
 @pytest.mark.parametrize(
     "moment",
     [
-        {"type": "check_passed"},
+        {"dest": "listing"},
         {"dest": "saving"},
         {"type": "save_started"},
         {"type": "save_committed"},

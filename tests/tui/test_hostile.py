@@ -15,11 +15,14 @@ from tests.journal.example import numbered
 from tests.tui.piloted import until
 from tui.app import Console
 from tui.feed import ReplayFeed
+from tui.lost import lost
 from tui.tabs import TABS
 from tui.widgets.dialogs.fatal import FatalScreen
 from tui.widgets.panel import PathChosen
 from tui.widgets.record import RecordScreen
 from vsync_sm.core import events as e
+from vsync_sm.core.answer import now_at
+from vsync_sm.core.consequence import to_type
 from vsync_sm.core.insight import Insight
 from vsync_sm.journal.codec import encode
 
@@ -48,7 +51,7 @@ def hostile(cls: type[e.Event], **known: Any) -> e.Event:
     }
     hints = {each.name: getattr(made, each.name) for each in fields(made)}
     fitting = {name: value for name, value in inner.items() if _same_kind(hints.get(name), value)}
-    return replace(made, **fitting, **known)
+    return replace(made, **(fitting | known))
 
 
 def _same_kind(there: object, value: object) -> bool:
@@ -60,7 +63,6 @@ def begun(name: str = "config") -> list[e.Event]:
     return [hostile(e.RunStarted, config=config), hostile(e.Transitioned)]
 
 
-CYCLE = (e.CycleStarted, e.PathsListed, e.InsightGenerated, e.SaveStarted, e.CycleFinished)
 ENDS = (e.RunFinished, e.RunRecovered, e.RunStarted)
 
 #: Journals by what they end in: what is told of a cycle that runs is not what is told of one over.
@@ -148,6 +150,21 @@ async def _look_everywhere(app: Console, size: tuple[int, int]) -> None:
                 await _look_at_records(app, pilot)
         app.screen.post_message(PathChosen(HOSTILE))
         await _settled(app, pilot, "path chosen")
+
+
+def test_what_is_to_be_typed_for_a_yes_steers_nothing() -> None:
+    rules = (e.Refusal(rule="missing_sync_info"),)
+    for vanished in ({HOSTILE: 2}, {}):
+        refused = hostile(e.SaveRefused, refusals=rules, vanished=vanished, regressed={})
+        assert isinstance(refused, e.SaveRefused)
+        assert not set(STEERS) & set(to_type(refused))
+
+
+def test_the_state_in_which_an_origin_is_lost_steers_nothing(tmp_path: Path) -> None:
+    view = ReplayFeed(written(begun(), tmp_path / "journal.jsonl")).look().view
+    words = lost(view, now_at(view, 0), quiet_s=60)
+    assert "no line for 1 min" in words
+    assert not set(STEERS) & set(words)
 
 
 async def _settled(app: Console, pilot: Pilot[int], where: str) -> None:
