@@ -110,18 +110,10 @@ def _live(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    import tempfile
-
-    import orjson
-
     from vsync_sm import demo
-    from vsync_sm.config import load
 
     def run_origin(config: Mapping[str, object], journal: Path) -> int:
-        with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            file.write(orjson.dumps(dict(config)))
-            file.flush()
-            settings = load(file=Path(file.name), environment={}, flags={}, cwd=Path.cwd())
+        settings = demo.settings_of(config)
         # Where the journal lies, the demo tells itself.
         return _run(settings, journal, readonly=_readonly(options), brief=True)
 
