@@ -224,10 +224,9 @@ class Console(Steered):
         if top is base or top.is_modal:
             # By query, since there is nothing of it any more while it is taken down.
             yield from base.query(Top)
-            for each in base.query(TabbedContent):
-                pane = each.active_pane
-                if pane is not None:
-                    yield from self._panels_in(pane)
+            pane = tabs.shown(base)
+            if pane is not None:
+                yield from self._panels_in(pane)
         if top is not base and top.is_mounted and isinstance(top, Paints):
             yield top
 
@@ -274,7 +273,7 @@ class Console(Steered):
 
     def _enter(self, pane: str) -> None:
         base = self.screen_stack[0]  # also where a fatal fault covers it already
-        shown = base.query_one("#tabs", TabbedContent).active_pane
+        shown = tabs.shown(base)
         if shown is None or shown.id != pane:
             return
         self.paint_now()

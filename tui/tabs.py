@@ -10,6 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane
 
@@ -54,6 +55,16 @@ def compose(journal: Path) -> ComposeResult:
         for number, tab in enumerate(TABS, start=1):
             with Pane(Content(f"{number} {tab.id}"), id=tab.id):
                 yield from _PANELS[tab.id](journal)
+
+
+def shown(screen: Screen[object]) -> TabPane | None:
+    """The pane of the tab that is shown; None while the screen is made or taken down."""
+    # By queries, since `TabbedContent.active_pane` raises where parts of it are gone already.
+    for every in screen.query(TabbedContent):
+        for pane in every.query(TabPane):
+            if pane.id == every.active:
+                return pane
+    return None
 
 
 def _now(_: Path) -> Iterator[Widget]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -21,6 +23,7 @@ START_LIMIT = 60.0
 STOP_LIMIT = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL = 0.02
 _TRIES = 5
 # Below the range from which the kernel takes ports for outgoing connections: a server that is
@@ -33,6 +36,7 @@ _PORTS = range(20_000, 32_000)
 # signal this does not depend on which thread started the server, and it is not Linux's alone.
 _LIFELINE = """
 import os, signal, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 pipe, server = int(sys.argv[1]), os.getpid()
 if os.fork() == 0:
     os.read(pipe, 1)
@@ -205,8 +209,10 @@ class LocalServer:
     def _start_once(self) -> None:
         said_before = self.log.stat().st_size if self.log.exists() else 0
         deadline = time.monotonic() + START_LIMIT
-        self._spawn()
         try:
+            # An interrupt while the process is made would lose it: nobody could stop it then.
+            with _signals_wait():
+                self._spawn()
             # The log, not the port: whoever answers on the port may be somebody else's server.
             while self._running not in self._said_since(said_before):
                 self._still_starting(deadline, said_before)
@@ -280,6 +286,16 @@ class LocalServer:
             os.close(self._lifeline)
             self._lifeline = -1
         self._frozen = False
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals to this thread come after the block. What it starts inherits that they wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _free_ports(count: int, first: int) -> list[int]:
