@@ -64,21 +64,31 @@ def complaint(told: str) -> tuple[str, str]:
 
 
 class Terminal:
-    """`vsync-sm` on a terminal of its own; `shown` is all that it wrote there."""
+    """`vsync-sm` on a terminal of its own; `shown` is all that it wrote there.
 
-    def __init__(self, home: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        self._read, write = pty.openpty()
+    With `typing` somebody sits there: what is typed is what it reads.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        typing: bool = False,
+    ) -> None:
+        self._ours, theirs = pty.openpty()
         try:
             self.process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 cwd=home,
                 env=environment(home, **(env or {})),
-                stdin=subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
+                stdin=theirs if typing else subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=typing,
             )
         finally:
-            os.close(write)
+            os.close(theirs)
         self.shown = ""
 
     def __enter__(self) -> Terminal:
@@ -88,7 +98,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._read)
+        os.close(self._ours)
 
     def read_until(self, words: str) -> None:
         """Until it has written these words."""
@@ -97,6 +107,11 @@ class Terminal:
             if words in self.shown:
                 return
         raise AssertionError(f"it never said {words!r}: {self.shown!r}")
+
+    def type(self, words: str) -> int:
+        """Type these words; read on until it ends; the exit code."""
+        os.write(self._ours, f"{words}\n".encode())
+        return self.read()
 
     def read(self) -> int:
         """Until it ends; the exit code."""
@@ -107,7 +122,7 @@ class Terminal:
     def _chunks(self) -> Iterator[str]:
         while True:
             try:
-                chunk = os.read(self._read, 65_536)
+                chunk = os.read(self._ours, 65_536)
             except OSError:  # how Linux tells that nobody has the other end any more
                 return
             if not chunk:

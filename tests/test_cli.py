@@ -17,9 +17,10 @@ import pytest
 from tests.commandline import complaint, logged, on, vsync
 from tests.misbehave import Misbehave
 from tests.workshop import Workshop
-from vsync_sm import __version__, wiring
+from vsync_sm import __version__
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.operate.place import default_journal
 
 EXAMPLES = (
     *("vsync-sm check", "vsync-sm plan", "vsync-sm --headless", "vsync-sm --headless --once"),
@@ -209,7 +210,7 @@ def test_a_user_without_name_and_home(workshop: Workshop, monkeypatch: pytest.Mo
     with pytest.raises(KeyError):
         getpass.getuser()
     with pytest.raises(Fault, match="no home directory") as caught:
-        wiring.default_journal({})
+        default_journal({})
     assert caught.value.kind is FaultKind.CONFIGURATION
     assert workshop.once().code == 0
 

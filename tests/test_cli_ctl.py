@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import shlex
 import signal
@@ -17,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import COMMAND, complaint, environment, logged, on, vsync
+from tests.commandline import Terminal, complaint, logged, on, vsync
 from tests.origin.scenes import came
 from tests.workshop import PATIENCE_S, Daemon, Workshop, events
 from vsync_sm.core import events as e
@@ -25,60 +23,6 @@ from vsync_sm.core.commands import COMMANDS
 from vsync_sm.flags import _WORDS
 
 GONE = 24
-
-
-class Asked:
-    """`vsync-sm ctl` on a terminal, where somebody types."""
-
-    def __init__(self, home: Path, *arguments: str) -> None:
-        self._ours, theirs = pty.openpty()
-        try:
-            self.process = subprocess.Popen(
-                [*COMMAND, *arguments],
-                cwd=home,
-                env=environment(home),
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                start_new_session=True,
-            )
-        finally:
-            os.close(theirs)
-        self.shown = ""
-
-    def __enter__(self) -> Asked:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-
-    def read_until(self, words: str) -> None:
-        """Until it has said these words."""
-        for chunk in self._chunks():
-            self.shown += chunk
-            if words in self.shown:
-                return
-        raise AssertionError(f"it never said {words!r}: {self.shown!r}")
-
-    def type(self, words: str) -> int:
-        """Type these words; its exit code."""
-        os.write(self._ours, f"{words}\n".encode())
-        for chunk in self._chunks():
-            self.shown += chunk
-        return self.process.wait(PATIENCE_S)
-
-    def _chunks(self) -> Iterator[str]:
-        while True:
-            try:
-                chunk = os.read(self._ours, 65_536)
-            except OSError:
-                return
-            if not chunk:
-                return
-            yield chunk.decode()
 
 
 def ctl(shop: Workshop, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -132,6 +76,8 @@ def test_every_command_has_a_word_and_every_word_its_help(tmp_path: Path) -> Non
         ("--timeout 5s ctl status", "ctl takes no --timeout", "leave it out"),
         ("--headless ctl status", "--headless and ctl do not go together", "leave one of them out"),
         ("ctl pause --yse", "there is no --yse", "did you mean --yes?"),
+        ("ctl pause all day", "a reason goes with --why, in quotes", "--why 'all day'?"),
+        ("ctl pause --why all day", "a reason goes with --why", "did you mean --why 'all day'?"),
         ("ctl allow 1f", "allow shows what would vanish and asks on a terminal", "1f --yes"),
     ],
 )
@@ -299,7 +245,7 @@ def test_ctrl_c_ends_the_waiting_for_an_answer(tmp_path: Path) -> None:
         silent.bind(f"{journal}.sock")
         silent.listen()
         arguments = ["ctl", "pause", "--why", "check", "--journal", str(journal)]
-        with Asked(tmp_path, *arguments) as asked:
+        with Terminal(tmp_path, *arguments, typing=True) as asked:
             connection, _ = silent.accept()
             with connection:
                 assert connection.recv(1000)
@@ -331,7 +277,7 @@ def test_allow_shows_everything_and_asks_for_the_mounts_name(
 ) -> None:
     before = shop.raw()
     arguments = ["ctl", "allow", last_id(shop), "--journal", str(shop.journal)]
-    with Asked(shop.home, *arguments) as asked:
+    with Terminal(shop.home, *arguments, typing=True) as asked:
         asked.read_until("to allow it, anything else to leave it: ")
         assert f"{GONE} would vanish:" in asked.shown
         for number in range(GONE):
@@ -341,7 +287,7 @@ def test_allow_shows_everything_and_asks_for_the_mounts_name(
         assert asked.type("yes") == 1
         assert "nothing was allowed" in asked.shown
     assert not events(shop.records(), e.AllowanceGranted)
-    with Asked(shop.home, *arguments) as asked:
+    with Terminal(shop.home, *arguments, typing=True) as asked:
         asked.read_until("to leave it: ")
         assert asked.type(mount) == 0
         assert "is allowed for the next save, within an hour" in asked.shown
@@ -357,7 +303,8 @@ def test_allow_shows_everything_and_asks_for_the_mounts_name(
 
 
 def test_ctrl_c_leaves_everything_as_it_is(refusing: Daemon, shop: Workshop) -> None:
-    with Asked(shop.home, "ctl", "allow", last_id(shop), "--journal", str(shop.journal)) as asked:
+    arguments = ["ctl", "allow", last_id(shop), "--journal", str(shop.journal)]
+    with Terminal(shop.home, *arguments, typing=True) as asked:
         asked.read_until("to leave it: ")
         asked.process.send_signal(signal.SIGINT)
         assert asked.process.wait(PATIENCE_S) == 128 + signal.SIGINT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane, Tabs
 
-from tui import preferences, tabs
+from tui import pauses, preferences, tabs
 from tui.feed import Feed
 from tui.glance import Glance
 from tui.rhythm import rest
@@ -32,6 +33,7 @@ from tui.widgets.answer import AnswerBar
 from tui.widgets.dialogs.fatal import FatalScreen
 from tui.widgets.dialogs.halt import HaltDialog
 from tui.widgets.dialogs.help import HelpScreen
+from tui.widgets.dialogs.hints import HintsScreen
 from tui.widgets.dialogs.keys import places
 from tui.widgets.keys import Keys
 from tui.widgets.panel import PathChosen
@@ -40,6 +42,7 @@ from tui.widgets.strip import Strip
 from tui.widgets.title import Title
 from tui.widgets.top import Top
 from vsync_sm.core.commands import Commander
+from vsync_sm.core.reach import Reach
 from vsync_sm.core.shapes import SeenFault
 from vsync_sm.core.words import printable
 
@@ -82,6 +85,10 @@ class Console(Steered):
 
     and drive it with `run_test(size=(80, 24))`; `paint_now()` paints without waiting for the timer.
     Without `remember` nothing is remembered.
+
+    Attributes:
+        trouble: which panels could not be painted the last time, by name, and why.
+        troubles: those that ever could not, also where they can be now.
     """
 
     TITLE = "vsync"
@@ -95,6 +102,7 @@ class Console(Steered):
         Binding("t", "times", "Times", show=False, tooltip="Times in UTC, local, or how long ago"),
         Binding("T", "theme", "Theme", show=False, tooltip="The next theme"),
         Binding("m", "mouse", "Mouse", show=False, tooltip="Free the mouse for the terminal"),
+        Binding("d", "hints", "Try", tooltip="The demo's hints: what to try"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "leave", "Quit"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
@@ -108,11 +116,13 @@ class Console(Steered):
         *,
         journal: Path,
         readonly: str = "",
+        reach: Reach | None = None,
         origin: Origin | None = None,
         clock: Callable[[], int] = time.time_ns,
         cpu: Callable[[], float] = time.thread_time,
         remember: Path | None = None,
         notes: Sequence[str] = (),
+        hints: str = "",
         driver_class: type[Driver] | None = None,
     ) -> None:
         """Nothing begins before it runs.
@@ -122,21 +132,25 @@ class Console(Steered):
             commander: what commands the origin; None: nothing can.
             journal: the journal's path, for those who read it themselves and for the title.
             readonly: why nothing shall be commanded; "" where it may.
+            reach: how a shell's commands name the journal; None: by its path.
             origin: the origin, where it runs in this process.
             clock: ns since 1970.
             cpu: the seconds of a core that this thread has used.
             remember: the file of the preferences.
             notes: what to tell once at the beginning.
+            hints: what to try, in a demo; "" elsewhere.
             driver_class: Textual's driver; None: Textual's own choice.
         """
         super().__init__(
             commander,
             readonly=readonly,
             live=origin is not None,
+            reach=reach or Reach(str(journal)),
             driver_class=driver_class,
             css_path="app.tcss",
         )
         self.trouble: dict[str, str] = {}
+        self.troubles: deque[str] = deque(maxlen=100)
         self._feed = feed
         self._journal = journal
         self._origin = origin
@@ -144,11 +158,13 @@ class Console(Steered):
         self._cpu_before = 0.0
         self._remember = remember
         self._notes = notes
+        self._hints = hints
         self._loop_here: asyncio.AbstractEventLoop | None = None
         self._leaving: int | None = None  # the exit code, once it was said from outside
         self._preferences = preferences.load(remember)
         self._sight = Sight(feed, clock)
         self._halting = False
+        self._awaited: str | None = tabs.TABS[0].id  # the tab to begin with; None: it has begun
         self._panels: dict[TabPane, list[Widget]] = {}
         self._fatal_shown: SeenFault | None = None
         for theme in THEMES:
@@ -164,7 +180,7 @@ class Console(Steered):
         yield AnswerBar(id="answer")
         yield Strip(id="strip")
         yield from tabs.compose(self._journal)
-        yield Keys(show_command_palette=False, compact=True)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Begin."""
@@ -173,6 +189,8 @@ class Console(Steered):
             self.exit(self._leaving)
         for note in self._notes:
             self.notify(printable(note), severity="warning", timeout=15, markup=False)
+        if self._hints:
+            self.notify("This is a demo: d tells what to try.", timeout=10)
         # The numbers choose a tab; left and right belong to the panels.
         self.query_one(Tabs).can_focus = False
         if not self._preferences.mouse:
@@ -184,9 +202,16 @@ class Console(Steered):
         self._cpu_before = self._cpu()
         self._turn()
 
+    def on_ready(self) -> None:
+        """All is set up; from now on keys are answered without long pauses."""
+        if not self.is_headless:  # in tests one console comes after another
+            pauses.set_apart()
+
     def on_unmount(self) -> None:
         """End."""
         self._feed.close()
+        if not self.is_headless:
+            pauses.take_back()
 
     # --- painting ---
 
@@ -200,7 +225,7 @@ class Console(Steered):
 
     def paint_now(self) -> None:
         """Look at the feed, and paint what is visible."""
-        if not self.screen_stack:  # it is being taken down
+        if not self.is_running:  # it is being taken down
             return
         before = self.glance
         glance = self.glance = self._look_now()
@@ -211,13 +236,16 @@ class Console(Steered):
         self._show_fatal(glance)
 
     def _paint(self, each: Paints, glance: Glance) -> None:
+        name = type(each).__name__
         try:
             each.paint(glance)
         except Exception as error:  # noqa: BLE001  one broken panel must not halt an origin
-            name = type(each).__name__
             if name not in self.trouble:
                 self.trouble[name] = f"{type(error).__name__}: {error}"
                 self.log.error(self.trouble[name])
+                self.troubles.append(f"{name}: {self.trouble[name]}")
+        else:
+            self.trouble.pop(name, None)
 
     def _visible(self) -> Iterator[Paints]:
         base, top = self.screen_stack[0], self.screen_stack[-1]
@@ -242,9 +270,10 @@ class Console(Steered):
     def _look_now(self) -> Glance:
         glance = self._sight.glance(
             unable=self.unable,
-            unreachable=self.unreachable,
+            contact=self.contact,
             source=str(self._journal),
             times=self._preferences.times,
+            reach=self.reach,
         )
         if not self.trouble:
             return glance
@@ -265,19 +294,31 @@ class Console(Steered):
 
     def action_tab(self, tab: str) -> None:
         """Show a tab."""
+        if self._awaited is not None:  # Textual would go back to the first one
+            self._awaited = tab
+        if self._awaited is not None or not self.is_running:
+            return
         self.screen_stack[0].query_one("#tabs", TabbedContent).active = tab
+        self._enter(tab)  # before it is laid out, so that it is drawn once
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         """The keys go to what is in the tab."""
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None and awaited != event.pane.id:
+            self.action_tab(awaited)
+            return
         self.call_after_refresh(self._enter, event.pane.id)
 
     def _enter(self, pane: str) -> None:
+        if not self.is_running:
+            return
         base = self.screen_stack[0]  # also where a fatal fault covers it already
         shown = tabs.shown(base)
         if shown is None or shown.id != pane:
             return
         self.paint_now()
-        base.set_focus(next((each for each in shown.query("*") if each.focusable), None))
+        first = next((each for each in shown.query("*") if each.focusable), None)
+        base.set_focus(first, scroll_visible=False)
 
     def on_path_chosen(self, event: PathChosen) -> None:
         """Somebody wants to know more of a path."""
@@ -327,6 +368,15 @@ class Console(Steered):
         """List every key."""
         self.push_screen(HelpScreen(places(cast("App[object]", self)), live=self._live))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nor are hints, where there are none."""
+        return bool(self._hints) if action == "hints" else super().check_action(action, parameters)
+
+    def action_hints(self) -> None:
+        """Tell what to try in the demo."""
+        self.clear_notifications()
+        self.push_screen(HintsScreen(self._hints))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002  Textual's
         """The palette: every action that has a key."""
         for key, active in self.screen_stack[0].active_bindings.items():
@@ -336,9 +386,10 @@ class Console(Steered):
             if binding.action in {"interrupt", "command_palette"} or key == "ctrl+q":
                 continue
             shown = binding.key_display or key
-            title = f"{binding.description}"
-            about = f"{binding.tooltip or binding.description} ({shown})"
-            yield SystemCommand(title, about, partial(self.run_action, binding.action))
+            about = f"{binding.tooltip} ({shown})" if binding.tooltip else f"key {shown}"
+            yield SystemCommand(
+                binding.description, about, partial(self.run_action, binding.action)
+            )
         yield SystemCommand("Choose a theme", "Out of all that there are", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as an SVG", self._save_picture)
 
@@ -427,7 +478,8 @@ class Console(Steered):
         self.call_later(self._draw_anew)
 
     def _draw_anew(self) -> None:
-        self.screen.refresh(layout=True)
+        if self.is_running:
+            self.screen.refresh(layout=True)
 
     def _fatal_error(self) -> None:
         # As Textual's, but without the values of variables: one of them may be a secret.

@@ -23,11 +23,15 @@ def in_background(
     Not Textual's thread workers: those are waited for when the program ends.
 
     Args:
-        pump: an app or a widget; once it is gone the result is dropped.
+        pump: an app or a widget; once it is gone, or about to go, the result is dropped.
         work: what may take long, or hang.
         then: called with what `work` returned.
         failed: makes a result of what `work` raised.
     """
+
+    def arrived(result: _T) -> None:
+        if pump.is_running:
+            then(result)
 
     def run() -> None:
         try:
@@ -35,6 +39,6 @@ def in_background(
         except Exception as error:  # noqa: BLE001  the console outlives what others do wrong
             result = failed(error)
         with suppress(RuntimeError):  # the app has ended meanwhile, and its loop with it
-            pump.call_later(then, result)
+            pump.call_later(arrived, result)
 
     threading.Thread(target=run, name="in background", daemon=True).start()

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vsync-tui` and return its exit code."""
     options = parse(sys.argv[1:] if argv is None else list(argv))
-    if not _has_terminal():
-        complain(
-            "this is no terminal to show a screen on",
-            "vsync-sm --headless runs without one; vsync-sm replay JOURNAL tells a journal",
-        )
+    mistake = _no_screen()
+    if mistake is not None:
+        complain(*mistake)
         return USAGE
     from vsync_sm.config import ConfigError
     from vsync_sm.core.errors import Fault, StoppedEarly
@@ -47,6 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _code(fault)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _no_screen() -> tuple[str, str] | None:
+    """Why no screen can be shown here, and what would do; None where one can."""
+    instead = "without one: vsync-sm ctl status, vsync-sm replay JOURNAL, vsync-sm --headless"
+    if not _has_terminal():
+        return "this is no terminal to show a screen on", instead
+    term = os.environ.get("TERM", "")
+    if term in {"dumb", "unknown"}:
+        hint = f"set TERM to what it is, such as TERM=xterm-256color; {instead}"
+        return f"TERM={term} says that this terminal can show no screen", hint
+    return None
 
 
 def _has_terminal() -> bool:
@@ -102,7 +112,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _live(options: argparse.Namespace) -> int:
-    from vsync_sm.wiring import default_journal
+    from vsync_sm.operate.place import default_journal
 
     settings = _settings(options)
     journal = settings.journal.file or default_journal(os.environ)
@@ -112,16 +122,19 @@ def _live(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from vsync_sm import demo
 
-    def run_origin(config: Mapping[str, object], journal: Path) -> int:
+    def run_origin(config: Mapping[str, object], journal: Path, hints: str) -> int:
         settings = demo.settings_of(config)
         # Where the journal lies, the demo tells itself.
-        return _run(settings, journal, readonly=_readonly(options), brief=True)
+        return _run(settings, journal, readonly=_readonly(options), hints=hints)
 
     return demo.run(run_origin, out=sys.stdout)
 
 
-def _run(settings: Settings, journal: Path, *, readonly: str, brief: bool = False) -> int:
-    """Run origin and console to their end; the exit code. Raises Fault: it could not begin."""
+def _run(settings: Settings, journal: Path, *, readonly: str, hints: str = "") -> int:
+    """Run origin and console to their end; the exit code. Raises Fault: it could not begin.
+
+    `hints` are a demo's: what to try.
+    """
     from tui.feed import LiveFeed
     from tui.live import LiveOrigin, Signals
     from vsync_sm import wiring
@@ -153,6 +166,7 @@ def _run(settings: Settings, journal: Path, *, readonly: str, brief: bool = Fals
                 readonly=readonly,
                 origin=origin,
                 notes=[f"unused in the configuration: {unused}" for unused in settings.unused],
+                hints=hints,
             )
             signals.hear = lambda number: (
                 console.leave_soon() if origin.over else origin.hear(number)
@@ -163,7 +177,7 @@ def _run(settings: Settings, journal: Path, *, readonly: str, brief: bool = Fals
     finally:
         reading.clear()
         signals.close()
-    _say(_last_words(origin, feed.view, None if brief else journal))
+    _say(_last_words(origin, feed.view, None if hints else journal))
     if origin.fault is not None:
         complain(printable(origin.fault.message), printable(_hint(origin.fault)))
         return _code(origin.fault)
@@ -201,6 +215,8 @@ def _attach(options: argparse.Namespace) -> int:
     from vsync_sm.operate.client import Remote
 
     journal = _journal_to_attach(options)
+    if _is_mistaken(journal, "--attach"):
+        return USAGE
     feed = FollowFeed(journal)
 
     def named() -> str:
@@ -226,6 +242,8 @@ def _replay(options: argparse.Namespace) -> int:
     from vsync_sm.core.errors import JournalError
 
     journal = options.replay
+    if _is_mistaken(journal, "--replay"):
+        return USAGE
     reading = _Reading(f"reading the journal {journal}")
     try:
         feed = ReplayFeed(journal, progress=lambda share: reading.at(f"{100 * share:.0f} %"))
@@ -233,8 +251,19 @@ def _replay(options: argparse.Namespace) -> int:
         reading.clear()
         complain(error.message, "give the file of a journal that this user may read")
         return USAGE
-    reading.clear()
+    finally:  # also at Ctrl-C
+        reading.clear()
     return _watch(feed, None, journal=journal, readonly="a finished journal is only looked at")
+
+
+def _is_mistaken(journal: Path, way: str) -> bool:
+    from tui.named import mistaken
+    from vsync_sm.core.words import printable
+
+    mistake = mistaken(journal, way)
+    if mistake is not None:
+        complain(*map(printable, mistake))
+    return mistake is not None
 
 
 def _watch(feed: Feed, commander: Commander | None, *, journal: Path, readonly: str) -> int:
@@ -260,18 +289,22 @@ def _console(
     readonly: str,
     origin: LiveOrigin | None = None,
     notes: Sequence[str] = (),
+    hints: str = "",
 ) -> Console:
     from tui import preferences
     from tui.app import Console
     from tui.terminal import ConsoleDriver
+    from vsync_sm.operate.place import reach_of
 
     return Console(
         feed,
         commander,
         journal=journal,
         readonly=readonly,
+        reach=reach_of(journal),
         origin=origin,
         notes=notes,
+        hints=hints,
         remember=preferences.place(),
         driver_class=ConsoleDriver,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import vsync_sm
+from tui.named import is_configuration
 
 OK, FATAL, USAGE = 0, 1, 2
 
@@ -29,7 +31,7 @@ ways in:
   vsync-tui --attach             follow the vsync-sm --headless that writes the default journal
   vsync-tui --attach JOURNAL     follow this one, also before it is there and across restarts
   vsync-tui --replay JOURNAL     look at a finished journal, at its end
-  vsync-tui --demo               try it: local servers, a user who changes secrets, an origin
+  vsync-tui --demo               try it on local servers; d tells what to try
 
 An attached console reads a file: it puts no load on Vault or Consul. Its commands go through the
 origin's control socket; where that cannot be reached the console says so, and shows only.
@@ -76,7 +78,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.give_up(f"there is no {flag}", _NO_SECRETS if secret else _meant(flag))
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        parser.give_up(f"there is no {unknown[0]}", _meant(unknown[0]))
+        parser.give_up(*_unknown(options, unknown[0]))
     mistake = _misused(options)
     if mistake is not None:
         parser.give_up(*mistake)
@@ -125,21 +127,36 @@ def _parser() -> _Parser:
     return parser
 
 
+def _unknown(options: argparse.Namespace, word: str) -> tuple[str, str]:
+    if word.startswith("-"):
+        return f"there is no {word}", _meant(word)
+    says = f"{shlex.quote(word)} is named by no flag"
+    if _ways(options):
+        return says, "leave it out"
+    named = shlex.quote(word)
+    if is_configuration(word):
+        return says, f"a configuration: vsync-tui --config {named}"
+    return (
+        says,
+        f"to follow a journal: vsync-tui --attach {named}; a finished one: --replay {named}",
+    )
+
+
 def _meant(word: str) -> str:
-    if not word.startswith("-"):
-        return "a journal is named with --attach or --replay"
     if word in _OF_VSYNC_SM:
         return f"vsync-sm takes {word}; this is the console"
     near = difflib.get_close_matches(word, _ALL, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else "vsync-tui --help tells what there is"
 
 
+def _ways(options: argparse.Namespace) -> list[str]:
+    """The flags that name a way in."""
+    names = ("attach", "replay", "demo")
+    return [f"--{name}" for name in names if getattr(options, name) not in {None, False}]
+
+
 def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
-    ways = [
-        f"--{name}"
-        for name in ("attach", "replay", "demo")
-        if getattr(options, name) not in {None, False}
-    ]
+    ways = _ways(options)
     if len(ways) > 1:
         return f"{ways[0]} and {ways[1]} do not go together", "leave one of them out"
     if not ways:

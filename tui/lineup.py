@@ -29,7 +29,7 @@ _MUTED = 0.6
 _TYPE_WIDE, _TYPE_NARROW, _WIDE = 24, 17, 110
 
 
-class Told(msgspec.Struct, frozen=True):
+class ToldLine(msgspec.Struct, frozen=True):
     """What one line says, in short."""
 
     line: int
@@ -40,14 +40,14 @@ class Told(msgspec.Struct, frozen=True):
     text: str
 
 
-def told(row: Row) -> Told:
+def told(row: Row) -> ToldLine:
     """What a row says; of a line that cannot be read, where and why."""
     record = row.record
     if record is None:
         begins = printable(row.raw[:120].decode("utf-8", "replace"))
-        text = f"this line cannot be read: {printable(str(row.error))} · it begins {begins}"
-        return Told(row.line, "", "error", "", "damaged line", text)
-    return Told(
+        text = f"cannot be read, Enter opens it: {printable(str(row.error))} · it begins {begins}"
+        return ToldLine(row.line, "", "error", "", "damaged line", text)
+    return ToldLine(
         line=row.line,
         ts=record.ts,
         severity=severity(record.event),
@@ -62,7 +62,7 @@ class Tellings:
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._kept: OrderedDict[int, Told] = OrderedDict()
+        self._kept: OrderedDict[int, ToldLine] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -71,13 +71,13 @@ class Tellings:
         """The index has begun anew: all lines may be others."""
         self._kept.clear()
 
-    def of(self, line: int) -> Told:
+    def of(self, line: int) -> ToldLine:
         """What a line says, by its number."""
         known = self._kept.pop(line, None)
         if known is None:
             rows = self._pages.read(line, 1)
             if not rows:  # the index has begun anew this moment: the next look will tell
-                return Told(line, "", "debug", "", "", "…")
+                return ToldLine(line, "", "debug", "", "", "…")
             known = told(rows[0])
         self._kept[line] = known
         while len(self._kept) > KEPT:
@@ -120,7 +120,7 @@ class Lineup:
 
     def __init__(
         self,
-        lines: Sequence[Told],
+        lines: Sequence[ToldLine],
         glance: Glance,
         styles: Styles,
         marks: Finder | None,
@@ -135,11 +135,11 @@ class Lineup:
         self._cycle_width = max((len(each.cycle) for each in lines), default=0)
         self._type_width = _TYPE_WIDE if width >= _WIDE else _TYPE_NARROW
 
-    def strip(self, line: Told, *, selected: bool) -> Strip:
+    def strip(self, line: ToldLine, *, selected: bool) -> Strip:
         """The whole line, however long."""
         return Strip.join([Strip(self._head(line, selected)), self._body(line, selected)])
 
-    def wrapped(self, line: Told, *, selected: bool) -> list[Strip]:
+    def wrapped(self, line: ToldLine, *, selected: bool) -> list[Strip]:
         """The line on as many rows of the screen as it needs."""
         head, body = Strip(self._head(line, selected)), self._body(line, selected)
         indent = head.cell_length if self._width - head.cell_length >= 20 else 2
@@ -152,7 +152,7 @@ class Lineup:
             at, before = at + room, space
         return rows
 
-    def _head(self, line: Told, selected: bool) -> list[Segment]:
+    def _head(self, line: ToldLine, selected: bool) -> list[Segment]:
         look = SEVERITY[line.severity]
         of = self._styles.of
         plain, muted = of("", selected), of(MUTED, selected)
@@ -170,10 +170,10 @@ class Lineup:
             Segment(" " * (self._type_width - len(kind) + 1), plain),
         ]
 
-    def _kind_style(self, line: Told) -> str:
+    def _kind_style(self, line: ToldLine) -> str:
         return {"error": BAD, "warning": WARN}.get(line.severity, MUTED)
 
-    def _body(self, line: Told, selected: bool) -> Strip:
+    def _body(self, line: ToldLine, selected: bool) -> Strip:
         style = SEVERITY[line.severity].style if line.severity == "error" else ""
         return Strip(self._marked(line.text, style, selected))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from tui.feed import Feed
 from tui.glance import Badge, Glance
-from tui.lost import lost
+from tui.lost import Contact, silence
 from tui.times import Times
 from vsync_sm.core.answer import Now, age, now_at
 from vsync_sm.core.insight import moment
+from vsync_sm.core.reach import Reach
 from vsync_sm.core.shapes import View
 
 _NS = 1_000_000_000
@@ -25,25 +28,31 @@ class Sight:
         self._arrived = 0
         self._heard: int | None = None  # when the last line came in, where that was seen
 
-    def glance(self, *, unable: str, unreachable: str, source: str, times: Times) -> Glance:
-        """One look; `unreachable` says why the origin's commander does not answer ("": it does)."""
+    def glance(
+        self, *, unable: str, contact: Contact, source: str, times: Times, reach: Reach
+    ) -> Glance:
+        """One look; `contact` is what the origin's commander says of it."""
         look, wall = self._feed.look(), self._clock()
         if look.arrived != self._arrived:
             self._arrived, self._heard = look.arrived, wall
         badge, now, note = self._feed.badge, self._now(look.view, wall), look.note
+        todo = ""
         if badge is not Badge.REPLAY:
-            why = lost(look.view, now, self._quiet(look.view, wall), unreachable)
-            if why:
-                badge, note = Badge.LOST, f"{why}; {note}" if note else why
+            silent = silence(look.view, now, self._quiet(look.view, wall), contact, reach)
+            if silent is not None:
+                badge = Badge.LOST if silent.lost else badge
+                note, todo = f"{silent.why}; {note}" if note else silent.why, silent.todo
         return Glance(
             view=look.view,
             now=now,
             badge=badge,
             note=note,
+            todo=todo,
             unable=unable,
             damage=look.damage,
             source=source,
             times=times,
+            reach=reach,
         )
 
     def _now(self, view: View, wall: int) -> Now:
@@ -53,7 +62,7 @@ class Sight:
         come in, time is counted on this one.
         """
         if self._feed.badge is Badge.REPLAY:
-            return now_at(view)
+            return replace(now_at(view), end=True)
         if self._feed.badge is Badge.LIVE or self._heard is None or not view.now.ts:
             return now_at(view, wall)
         return now_at(view, moment(view.now.ts) + wall - self._heard)

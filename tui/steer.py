@@ -6,23 +6,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from msgspec.structs import replace
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 
 from tui.background import in_background
 from tui.glance import Glance
+from tui.lost import Contact
 from tui.widgets.dialogs.abort import AbortDialog
 from tui.widgets.dialogs.allow import AllowDialog
 from tui.widgets.dialogs.halt import HaltDialog
 from tui.widgets.dialogs.pause import PauseDialog, ResumeDialog
 from vsync_sm.core.commands import Commander, Done
+from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.words import printable
 
 ASK_EVERY_S = 3.0
 """So often it is asked whether the origin can be commanded."""
 
-COMMAND_ACTIONS = frozenset({"sync", "pause", "resume", "abort", "allow", "halt"})
+COMMANDS = (
+    Binding("s", "sync", "Sync", tooltip="Begin a cycle now"),
+    Binding("p", "pause", "Pause", tooltip="Let no cycle begin by itself"),
+    Binding("p", "resume", "Resume", tooltip="Let cycles begin by themselves again"),
+    Binding("a", "abort", "Abort", tooltip="Abort the running cycle; nothing of it is saved"),
+    Binding("A", "allow", "Allow", tooltip="Allow what was refused, once"),
+    Binding("H", "halt", "Halt", tooltip="End the origin cleanly"),
+)
+
+COMMAND_ACTIONS = frozenset(each.action for each in COMMANDS)
+
+_KEYS = {each.action: each.key for each in COMMANDS}
 
 _T = TypeVar("_T")
 
@@ -36,14 +50,7 @@ class Steered(App[int]):
         glance: the last look, None before the first.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sync", "Sync", tooltip="Begin a cycle now"),
-        Binding("p", "pause", "Pause", tooltip="Let no cycle begin by itself"),
-        Binding("p", "resume", "Resume", tooltip="Let cycles begin by themselves again"),
-        Binding("a", "abort", "Abort", tooltip="Abort the running cycle; nothing of it is saved"),
-        Binding("A", "allow", "Allow", tooltip="Allow what was refused, once"),
-        Binding("H", "halt", "Halt", tooltip="End the origin cleanly"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*COMMANDS]
 
     def __init__(
         self,
@@ -51,6 +58,7 @@ class Steered(App[int]):
         *,
         readonly: str,
         live: bool,
+        reach: Reach = SHELL,
         driver_class: type[Driver] | None = None,
         css_path: str | Path | None = None,
     ) -> None:
@@ -60,7 +68,9 @@ class Steered(App[int]):
         self._commander = commander
         self._readonly = readonly
         self._live = live
+        self._reach = reach
         self._asking = False
+        self._overdue = False  # it has not answered by the time it is asked again
 
     @property
     def unable(self) -> str:
@@ -68,6 +78,18 @@ class Steered(App[int]):
         if self._readonly:
             return self._readonly
         return self.unreachable if self._commander is not None else "there is nothing to command"
+
+    @property
+    def reach(self) -> Reach:
+        """How whoever sits here gives the origin commands: by keys, where they do something."""
+        return self._reach if self.unable else replace(self._reach, keys=_KEYS)
+
+    @property
+    def contact(self) -> Contact:
+        """What the commander tells of the origin; it counts as well until it has not answered."""
+        asked = self._commander is not None
+        answers = asked and not self.unreachable and not self._overdue
+        return Contact(self.unreachable, answers=answers, here=self._live)
 
     def on_mount(self) -> None:
         """Begin to ask whether the origin can be commanded."""
@@ -77,13 +99,14 @@ class Steered(App[int]):
 
     def _ask(self) -> None:
         commander = self._commander
+        self._overdue = self._asking
         if commander is None or self._asking:
             return
         self._asking = True
         self.in_background(commander.unable, self._asked, str)
 
     def _asked(self, unable: str) -> None:
-        self._asking = False
+        self._asking = self._overdue = False
         if unable != self.unreachable:
             self.unreachable = unable
             self.refresh_bindings()
@@ -136,31 +159,41 @@ class Steered(App[int]):
         """Show all that was refused, ask, then allow it once."""
         refusal = self.glance.view.refusal if self.glance else None
         if refusal is not None and self._commander is not None:
-            dialog = AllowDialog(refusal, self._commander)
-            self.push_screen(dialog, self._if_yes("allow", dialog.allowance))
+
+            def became(done: Done) -> None:
+                if not dialog.became(done):
+                    self.told(done)
+
+            allowance = refusal.event.allowance
+            dialog = AllowDialog(
+                refusal, self._commander, lambda: self.command("allow", allowance, became)
+            )
+            self.push_screen(dialog)
 
     def action_halt(self) -> None:
         """Ask, then halt."""
         self.push_screen(HaltDialog(live=self._live), self._if_yes("halt"))
 
-    def _if_yes(self, command: str, argument: str = "") -> Callable[[bool | None], None]:
+    def _if_yes(self, command: str) -> Callable[[bool | None], None]:
         def said(yes: bool | None) -> None:
             if yes:
-                self.command(command, argument)
+                self.command(command)
 
         return said
 
-    def command(self, command: str, argument: str = "") -> None:
-        """Give a command in a thread of its own, and tell what became of it."""
-        commander = self._commander
+    def command(
+        self, command: str, argument: str = "", then: Callable[[Done], None] | None = None
+    ) -> None:
+        """Give a command in a thread of its own, and tell what became of it (or let `then`)."""
+        commander, told = self._commander, then or self.told
         if commander is None or self.unable:
-            self.told(Done(False, f"{command} was not done: {self.unable}"))
+            told(Done(False, f"{command} was not done: {self.unable}"))
             return
 
         def failed(error: Exception) -> Done:
             return Done(False, f"{command} was not done: {type(error).__name__}")
 
-        self.in_background(lambda: commander.do(command, argument), self.told, failed)
+        self.in_background(lambda: commander.do(command, argument), told, failed)
 
     def told(self, done: Done) -> None:
         """Show what became of a command."""

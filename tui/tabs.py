@@ -19,6 +19,7 @@ from tui.widgets.changes import ChangesPanel
 from tui.widgets.cycle import CyclePanel
 from tui.widgets.cycles import CyclesPanel
 from tui.widgets.faults import FaultsPanel
+from tui.widgets.gist import GistPanel
 from tui.widgets.journal import JournalPanel
 from tui.widgets.path import PathPanel
 from tui.widgets.workers import WorkersPanel
@@ -73,6 +74,7 @@ def _now(_: Path) -> Iterator[Widget]:
         WorkersPanel(id="now-workers"),
         ChangesPanel(brief=True, id="now-changes"),
         FaultsPanel(brief=True, id="now-faults"),
+        GistPanel(id="now-gist"),
         id="now-grid",
     )
 

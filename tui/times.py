@@ -27,7 +27,7 @@ def tell(ts: str, times: Times, now: Now) -> str:
     if not ts:
         return "never"
     if times is Times.relative:
-        return f"{duration(round(age(ts, now) or 0.0))} ago"
+        return f"{duration(round(age(ts, now) or 0.0))} {now.ago}"
     try:
         then = datetime.fromisoformat(ts)
         today = datetime.fromtimestamp(now.wall / 1_000_000_000, then.tzinfo)

@@ -302,7 +302,7 @@ def _demo(options: argparse.Namespace) -> int:
     from vsync_sm.operate.log import log_to_stderr
     from vsync_sm.origin.orders import Mode
 
-    def run_origin(config: Mapping[str, object], journal: Path) -> int:
+    def run_origin(config: Mapping[str, object], journal: Path, _: str) -> int:
         settings = demo.settings_of(config)
         log = log_to_stderr(
             level="info",

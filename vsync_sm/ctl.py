@@ -14,11 +14,13 @@ import orjson
 
 from vsync_sm.core.answer import Health
 from vsync_sm.core.consequence import KINDS
+from vsync_sm.core.reach import SHELL
 from vsync_sm.core.sync_info import mount_of
 from vsync_sm.core.words import number, printable
 from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, journal_meant
 from vsync_sm.journal.last_run import last_run_started
 from vsync_sm.operate.client import Remote, Unreachable
+from vsync_sm.operate.place import reach_of
 from vsync_sm.operate.protocol import VERSION, Answer, Request
 
 Write = Callable[[Iterable[str]], None]
@@ -32,7 +34,7 @@ def run(options: argparse.Namespace, write: Write) -> int:
     if options.word == "allow" and not options.yes and not sys.stdin.isatty():
         complain(
             "allow shows what would vanish and asks on a terminal, and there is none",
-            f"in a script, once you have looked: vsync-sm ctl allow {options.id} --yes",
+            f"in a script, once you have looked: {_allowing(options)}",
         )
         return USAGE
     journal = journal_meant(options)
@@ -43,7 +45,8 @@ def run(options: argparse.Namespace, write: Write) -> int:
         if options.word == "status":
             return _status(remote, write, json=options.json)
         if options.word == "allow":
-            return _allow(remote, write, options.id, asks=not options.yes)
+            look = reach_of(journal).shell("ctl", "status")
+            return _allow(remote, write, options.id, look=look, asks=not options.yes)
         return _do(remote, write, options.word, getattr(options, "why", None) or "")
     except Unreachable as unreachable:
         complain(
@@ -52,6 +55,12 @@ def run(options: argparse.Namespace, write: Write) -> int:
             "journal? --journal names another; vsync-sm replay tells what a journal holds",
         )
         return FATAL
+
+
+def _allowing(options: argparse.Namespace) -> str:
+    """The same command, without asking."""
+    reach = reach_of(Path(options.journal)) if options.journal is not None else SHELL
+    return reach.shell("ctl", "allow", options.id, "--yes")
 
 
 def _named(journal: Path) -> str:
@@ -89,10 +98,10 @@ def _not_done(why: str) -> int:
 # --- allow -----------------------------------------------------------------------------------
 
 
-def _allow(remote: Remote, write: Write, allowance: str, *, asks: bool) -> int:
+def _allow(remote: Remote, write: Write, allowance: str, *, look: str, asks: bool) -> int:
     refused = remote.refusal(allowance)
     if not refused.ok or refused.refused is None:
-        complain(printable(refused.words), "vsync-sm ctl status tells the id of what is refused")
+        complain(printable(refused.words), f"{look} tells the id of what is refused")
         return FATAL
     write(_shown(refused))
     if asks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -91,7 +92,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             complain(f"there is no {flag}", _NO_SECRETS if secret else _meant(flag, _ALL))
             parser.exit(USAGE)
     options, unknown = parser.parse_known_args(arguments)
-    mistake = _unknown(options, unknown[0]) if unknown else _misused(options)
+    mistake = _unknown(options, unknown) if unknown else _misused(options)
     if mistake:
         complain(*mistake)
         parser.exit(USAGE)
@@ -308,8 +309,11 @@ def _meant(word: str, known: Iterable[str], prog: str = "vsync-sm") -> str:
     return f"did you mean {near[0]}?" if near else f"{prog} --help tells what there is"
 
 
-def _unknown(options: argparse.Namespace, word: str) -> tuple[str, str]:
-    flag = word.partition("=")[0]
+def _unknown(options: argparse.Namespace, words: list[str]) -> tuple[str, str]:
+    if getattr(options, "word", None) == "pause" and not any(w.startswith("-") for w in words):
+        why = " ".join([options.why, *words] if options.why else words)
+        return "a reason goes with --why, in quotes", f"did you mean --why {shlex.quote(why)}?"
+    flag = words[0].partition("=")[0]
     says = f"{options.command} takes no {flag}" if options.command else f"there is no {flag}"
     return says, "it goes with --headless" if flag in _OF_HEADLESS else "leave it out"
 

@@ -15,6 +15,7 @@ from vsync_sm.core.errors import JournalError
 from vsync_sm.core.whereabouts import Whereabouts, Word
 from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, journal_meant
 from vsync_sm.journal.lookup import look_up
+from vsync_sm.operate.place import reach_of
 
 _CODES = {
     Word.OUT: OK,
@@ -43,12 +44,12 @@ def run(options: argparse.Namespace, write: Callable[[Iterable[str]], None]) -> 
             return FATAL
         complain(error.message, "--journal names the file; a run names it when it starts")
         return USAGE
-    now = Now(wall=time.time_ns(), mono=0)
+    now, reach = Now(wall=time.time_ns(), mono=0), reach_of(journal)
     if options.json:
-        document = orjson.dumps(where.document(now), option=orjson.OPT_INDENT_2)
+        document = orjson.dumps(where.document(now, reach), option=orjson.OPT_INDENT_2)
         write([document.decode(), "\n"])
     else:
-        write(f"{line}\n" for line in where.lines(now))
+        write(f"{line}\n" for line in where.lines(now, reach))
     return _CODES[where.verdict.word]
 
 

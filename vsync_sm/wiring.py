@@ -23,7 +23,6 @@ from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.notify import CommandNotifier
-from vsync_sm.operate.place import default_journal
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
@@ -35,18 +34,6 @@ from vsync_sm.origin.ledger import Sink
 from vsync_sm.origin.orders import Hands, Mode, Orders
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
-
-__all__ = [
-    "Past",
-    "Running",
-    "default_journal",
-    "engine",
-    "listen",
-    "recall",
-    "servers",
-    "terms",
-    "user",
-]
 
 STOP_ASKED_EVERY = 4_096
 """While the journal is read, a stop is looked for every so many lines."""

@@ -8,18 +8,22 @@ real: the engine's ledger and journal, Textual's driver, a pseudo-terminal that 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 
 import msgspec
 
+from tests.benchmarks import bare
 from tests.benchmarks.flood import OVER, Measured
 from tests.tui.terminal import Screen
 
@@ -28,9 +32,9 @@ RATE = 10_000
 PATIENCE_S = 120.0
 
 
-def say(line: str = "") -> None:
+def say(line: str = "", end: str = "\n") -> None:
     """A line of the report."""
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{line}{end}")
     sys.stdout.flush()
 
 
@@ -99,47 +103,75 @@ def engine(home: Path, rounds: int, seconds: float) -> None:
 TABS = (("3", "cycles ─"), ("7", "no bucket yet"), ("1", "workers"))
 """Keys, and what stands on the screen once they are answered."""
 
+REST_S = 0.05
+"""Between two keys: nobody types faster for long."""
 
-def tabs(opened: Screen, keys: int) -> list[float]:
-    """Seconds from a key to its tab, over and over."""
-    took = []
-    for number in range(keys):
-        key, words = TABS[number % len(TABS)]
-        began = time.perf_counter()
-        opened.press(key)
-        opened.wait_for(words)
-        took.append(time.perf_counter() - began)
+
+class Yardstick:
+    """The least that Textual can be: its keys, pressed in turns with the console's."""
+
+    def __init__(self, opened: Screen) -> None:
+        self._opened = opened
+        self._keys = 0
+        opened.wait_for(bare.answer(0))
+
+    def press(self) -> float:
+        """Seconds from a key to its answer."""
+        self._keys += 1
+        return _seconds(self._opened, bare.KEY, partial(_stands, bare.answer(self._keys)))
+
+
+Answered = Callable[[Screen], None]
+
+
+def _stands(words: str, opened: Screen) -> None:
+    opened.wait_for(words)
+
+
+def _marked(line: int, opened: Screen) -> None:
+    opened.wait_for_line("│▶", line)
+
+
+def _seconds(opened: Screen, key: str, answered: Answered) -> float:
+    began = time.perf_counter()
+    opened.press(key)
+    answered(opened)
+    took = time.perf_counter() - began
+    time.sleep(REST_S)
     return took
 
 
-def marks(opened: Screen, keys: int) -> list[float]:
-    """Seconds from a key to the mark on another line, over and over: held, up and down again."""
-    took = []
+def tabs(_: Screen) -> Iterator[tuple[str, Answered]]:
+    """Keys that show another tab, over and over."""
+    for key, words in cycle(TABS):
+        yield key, partial(_stands, words)
+
+
+def marks(opened: Screen) -> Iterator[tuple[str, Answered]]:
+    """Keys that mark another line, over and over: up, and down again."""
     (line,) = opened.lines_with("│▶")
-    for number in range(keys):
-        began = time.perf_counter()
-        opened.press("kj"[number % 2])
-        opened.wait_for_line("│▶", line - (number + 1) % 2)
-        took.append(time.perf_counter() - began)
-    return took
+    return cycle([("k", partial(_marked, line - 1)), ("j", partial(_marked, line))])
 
 
 def latency(home: Path, keys: int) -> None:
     """The second table."""
-    say(f"2. From a key to its answer on the terminal, while {RATE:,} events a second come in")
     say(
-        f"   {'':30}{'median':>8}{'95 %':>8}{'99 %':>8}{'longest':>9}   ms   median to that at rest"
+        f"2. From a key to its answer on the terminal, while {RATE:,} events a second come in; and,"
     )
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        where = Path(folder)
+    say("   in turns with it, from a key to its answer in a Textual app of four lines (bare)")
+    say(f"   {'ms':26}{'median':>8}{'95 %':>7}{'99 %':>7}{'longest':>8}", end="")
+    say(f"{'bare':>8}{'95 %':>7}   {'to bare':>8}{'95 %':>7}   load")
+    with ExitStack() as stack:
+        where = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=home)))
+        yardstick = Yardstick(stack.enter_context(screen(home, "-m", "tests.benchmarks.bare")))
         still = where / "still.jsonl"
         write_journal(still, 3 * RATE)
         with screen(home, "-m", "tui.cli", "--attach", still) as opened:
-            both(opened, "at rest", keys, "HALTED")
+            both(opened, yardstick, "at rest", keys, "HALTED")
         live: list[str | Path] = ["-m", "tests.benchmarks.aboard"]
         live += [where / "live.jsonl", where / "told.json"]
         with screen(home, *live, "--rate", str(RATE), "--seconds", "3600") as opened:
-            both(opened, "live", keys)
+            both(opened, yardstick, "live", keys)
         journal = where / "attached.jsonl"
         flood = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.flood", str(journal), "--rate", str(RATE)],
@@ -148,34 +180,46 @@ def latency(home: Path, keys: int) -> None:
         )
         try:
             with screen(home, "-m", "tui.cli", "--attach", journal) as opened:
-                both(opened, "attached", keys)
+                both(opened, yardstick, "attached", keys)
         finally:
             flood.communicate(b"\n")
     say()
 
 
-def both(opened: Screen, name: str, keys: int, words: str = "working") -> None:
+def both(
+    opened: Screen, yardstick: Yardstick, name: str, keys: int, words: str = "working"
+) -> None:
     """Two rows: another tab, another line."""
     opened.wait_for(words, "Quit")
     opened.press_until("1", "workers")
-    tell_latency(name, "another tab", tabs(opened, keys))
+    tell_latency(f"{name}: another tab", opened, yardstick, islice(tabs(opened), keys))
     opened.press_until("2", "TAIL")
     opened.press("kkkkkkkkkk ")
     opened.wait_until_gone("TAIL")
     time.sleep(2.0)  # until the mark stands still
-    tell_latency(name, "another line", marks(opened, keys))
+    tell_latency(f"{name}: another line", opened, yardstick, islice(marks(opened), keys))
 
 
-_at_rest: dict[str, float] = {}
+def tell_latency(
+    name: str, opened: Screen, yardstick: Yardstick, asked: Iterable[tuple[str, Answered]]
+) -> None:
+    """One row: what the keys took, and what those of the bare app did meanwhile."""
+    took, least = [], []
+    for key, answered in asked:
+        took.append(_seconds(opened, key, answered))
+        least.append(yardstick.press())
+    cuts, lowest = (
+        quantiles(took, n=100, method="inclusive"),
+        quantiles(least, n=100, method="inclusive"),
+    )
+    ours = _ms(cuts[49], cuts[94], cuts[98], max(took))
+    bared = _ms(lowest[49], lowest[94])
+    ratios = f"{cuts[49] / lowest[49]:11.1f}{cuts[94] / lowest[94]:7.1f}"
+    say(f"   {name:27}{ours} {bared}{ratios}   {os.getloadavg()[0]:4.1f}")
 
 
-def tell_latency(name: str, what: str, took: list[float]) -> None:
-    """One row; the first of its kind is what the others are compared with."""
-    ratio = median(took) / _at_rest.setdefault(what, median(took))
-    cuts = quantiles(took, n=100)
-    row = (median(took), cuts[94], cuts[98], max(took))
-    times = "".join(f"{each * 1000:8.0f}" for each in row)
-    say(f"   {f'{name}: {what}':30}{times}{ratio:15.2f}")
+def _ms(*seconds: float) -> str:
+    return "".join(f"{each * 1000:7.0f}" for each in seconds)
 
 
 # --- how much it keeps -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from vsync_sm.core.answer import (
     now_at,
     seconds_since,
 )
+from vsync_sm.core.reach import Reach
 from vsync_sm.core.view import View
 
 PAUSE = e.TickerPaused(by="ada", through="console", why="maintenance")
@@ -348,6 +349,44 @@ def test_the_checks_are_waited_for() -> None:
     assert told.word == Word.BEHIND
     assert told.because.endswith("the start-up checks wait for Vault: Vault is sealed")
     assert told.todo == "See to Vault; the checks go on by themselves."
+
+
+def test_a_server_in_trouble_is_told_while_still_in_sync() -> None:
+    seen = healthy()
+    down = "Consul cannot be reached"
+    seen(e.ServerConditionChanged(server="Consul", condition="unreachable", message=down))
+    told = seen.answer()
+    assert (told.word, told.health) == (Word.IN_SYNC, Health.healthy)
+    assert told.because == f"Consul holds what Vault held at the last look, but {down}"
+    assert told.todo.startswith("See to Consul")
+
+
+def test_a_cycle_that_stands_still_is_told() -> None:
+    seen = healthy()
+    seen.begin()
+    seen(e.WorkersObserved(busy=()), after=16)
+    told = seen.answer()
+    assert told.word == Word.IN_SYNC
+    assert told.because.endswith(", but no path finished for 17 s")
+    assert told.todo.startswith("See whether Vault answers")
+    assert seen.answer(after=6).because.endswith(", but the origin has written nothing for 6 s")
+
+
+def test_a_cycle_that_is_given_up_is_told() -> None:
+    seen = healthy()
+    seen.begin()
+    seen(moved("abort", "working", "aborted", "timeout"))
+    assert seen.answer().because.endswith(", but cycle 2 is given up: its deadline passed")
+
+
+def test_what_to_do_names_the_journal_or_a_key() -> None:
+    seen = healthy()
+    refuse(seen)
+    for reach, words in (
+        (Reach("/j"), "vsync-sm ctl allow a1b2c3d4e5f6 --journal /j"),
+        (Reach("/j", keys={"allow": "A"}), "press A"),
+    ):
+        assert answer(seen.view, seen.now(), reach).todo.endswith(f"allow it: {words}")
 
 
 # --- moments ---------------------------------------------------------------------------------

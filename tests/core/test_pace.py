@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.viewing import Seen, generated, moved
 from vsync_sm.core import events as e
-from vsync_sm.core.pace import Pace, pace
+from vsync_sm.core.pace import Pace, pace, per_second
 
 
 def pace_of(seen: Seen, after: float = 0) -> Pace:
@@ -82,3 +82,21 @@ def test_more_done_than_listed_is_never_more_than_all() -> None:
     seen(generated("a"), generated("b"))
     told = pace_of(seen)
     assert (told.share, told.eta_s) == (1.0, 0.0)
+
+
+def test_while_nothing_moves_there_is_no_rate() -> None:
+    seen = started()
+    seen.begin(listed=12)
+    seen(generated("a"))
+    told = pace_of(seen, after=6)
+    assert (told.rate, told.eta_s) == (None, None)
+    assert told.stall is not None
+    assert told.stall.words == "no path finished for 6 s"
+
+
+def test_rates_in_words() -> None:
+    said = [per_second(rate) for rate in (0.04, 0.3, 0.996, 1.0, 4.25, 12.4, 1234.5)]
+    assert said == [
+        *("0.04 paths a second", "0.3 paths a second", "1 path a second", "1 path a second"),
+        *("4.2 paths a second", "12 paths a second", "1,234 paths a second"),
+    ]

@@ -17,7 +17,7 @@ from vsync_sm.core.present import (
     listing,
     printable,
     refusal,
-    rule,
+    rules,
     sentence,
     severity,
     share,
@@ -247,6 +247,9 @@ def test_a_refusal_is_told_in_full() -> None:
         "    is judged as ever). Stop the daemon first, run this, and start it again:\n"
         "      vsync-sm --headless --allow 3880de1ed1a3"
     )
+    for words in rules(event):  # whoever tells it tells the same numbers
+        assert f"  - {words}\n" in told
+        assert words in sentence(event)
 
 
 @pytest.mark.parametrize(
@@ -298,8 +301,8 @@ def test_a_refusal_is_told_in_full() -> None:
     ids=lambda each: each.rule if isinstance(each, e.Refusal) else "",
 )
 def test_every_rule_has_its_words_and_its_advice(refused: e.Refusal, words: str) -> None:
-    assert rule(refused) == words
     event = e.SaveRefused(refusals=(refused,), vanished={}, regressed={}, sample=(), allowance="i")
+    assert rules(event) == (words,)
     told = refusal(event, allow_command="do it")
     assert f"  - {words}\n" in told
     advice = told.partition("What to do:\n")[2].splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 import pytest
 
@@ -71,6 +73,24 @@ def test_the_sync_info_in_consul(
     assert refused(proposal) == ((expected,) if expected else ())
     if expected:
         assert not refused(msgspec.structs.replace(proposal, allowed=yes(proposal)))
+
+
+def test_a_yes_to_a_lost_sync_info_is_none_to_its_next_loss() -> None:
+    lost = proposed(nothing(), HERE, known=True, last_seen=4)
+    allowed = yes(lost)
+    assert allowed == {"missing_sync_info last seen in cycle 4"}
+    assert not refused(msgspec.structs.replace(lost, allowed=allowed))
+    again = msgspec.structs.replace(lost, last_seen=5, allowed=allowed)
+    assert refused(again) == (Refusal("missing_sync_info", items=("last seen in cycle 5",)),)
+    assert judge(again, LIMITS).allowance != judge(lost, LIMITS).allowance
+
+
+def test_a_newline_in_a_path_makes_it_no_other_set() -> None:
+    one = ["vanished secret/data/a\nvanished secret/data/b"]
+    assert allowance_id(one) != allowance_id(one[0].split("\n"))
+    assert allowance_id(one) != allowance_id([f"\0{len(one[0])}:{one[0]}"])
+    # Without one the id is what it ever was: journals name it.
+    assert allowance_id(["b", "a"]) == hashlib.sha256(b"a\nb").hexdigest()[:12]
 
 
 def test_another_number_than_the_allowed_is_refused() -> None:

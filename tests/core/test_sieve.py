@@ -20,7 +20,7 @@ from vsync_sm.core.finding import finder
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.patterns import LEAST_SEEN, SEEN, PatternError, pattern
 from vsync_sm.core.present import severity
-from vsync_sm.core.sieve import SieveError, faults, grave, parse, searching
+from vsync_sm.core.sieve import SieveError, faults, parse, searching
 from vsync_sm.core.terms import KEYS, SEVERITIES
 from vsync_sm.journal.codec import decode, encode
 
@@ -80,7 +80,6 @@ def test_severity() -> None:
             grade = SEVERITIES.index(severity(record.event))
             assert parse(f"severity:{name}").passes(record) == (grade >= at)
             assert parse(f"severity:={name}").passes(record) == (grade == at)
-    assert str(grave()) == "severity:warning"
 
 
 @pytest.mark.parametrize(

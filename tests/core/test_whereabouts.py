@@ -10,6 +10,7 @@ import pytest
 from tests.core.viewing import COMMITTED, Seen, moved, refused, save_started
 from vsync_sm.core import events as e
 from vsync_sm.core.insight import Insight
+from vsync_sm.core.reach import Reach
 from vsync_sm.core.sync_info import bucket_of
 from vsync_sm.core.trails import near, resolve
 from vsync_sm.core.whereabouts import Whereabouts, Word
@@ -196,6 +197,10 @@ def test_the_removal_was_refused() -> None:
     assert verdict.word is Word.REFUSED
     assert "but Consul still holds it: the save of cycle 2 was refused" in verdict.because
     assert verdict.todo.endswith("vsync-sm ctl allow a1b2c3d4e5f6")
+    there = Reach("/srv/j.jsonl")
+    command = "vsync-sm ctl allow a1b2c3d4e5f6 --journal /srv/j.jsonl"
+    assert command in told.where().lines(reach=there)[1]
+    assert told.where().document(reach=there)["todo"].endswith(command)
 
 
 def test_it_comes_back() -> None:
@@ -487,6 +492,14 @@ def test_near_paths_hold_it_or_end_alike_and_are_few() -> None:
     assert len(near("app/db", MOUNTS, paths)) == 5
     assert near("wrong/app/db", MOUNTS, paths)[:2] == ("ops/data/app/db", A)
     assert near("zzz", MOUNTS, paths) == ()
+
+
+def test_what_only_shares_the_mount_is_not_near() -> None:
+    paths = ["secret/data/app/web/token", "secret/data/db", "team/kv/data/app/db/token", A]
+    assert near("secret/app/dbs", MOUNTS, paths) == (A,)
+    assert near("secret/data/app/bd", MOUNTS, paths) == (A,)
+    assert near("secret/other/thing", MOUNTS, paths) == ()
+    assert near("secret/app/db/token", MOUNTS, paths)[0] == "team/kv/data/app/db/token"
 
 
 def test_only_so_much_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,9 @@ def test_all_that_was_refused_however_much(remote: Remote) -> None:
     assert remote.refused("unknown") is None
 
 
-def test_the_status_is_the_last_views(remote: Remote, control: Control, origin: Origin) -> None:
+def test_the_status_is_the_last_views(
+    remote: Remote, control: Control, origin: Origin, journal: Path
+) -> None:
     origin.held.clear()  # the loop is not asked
     started = e.RunStarted(version="1", pid=7, host="h", once=False, config={})
     record = Record(1, "2026-11-02T10:00:00.000000Z", 0, "run-1", started)
@@ -209,6 +211,8 @@ def test_the_status_is_the_last_views(remote: Remote, control: Control, origin: 
     control(paused, apply(view, paused))
     told = remote.status()
     assert told.lines[0].startswith("PAUSED: ")
+    assert told.lines[1].endswith(f"vsync-sm ctl resume --journal {journal}")
+    assert told.document["todo"].endswith(f"vsync-sm ctl resume --journal {journal}")
     assert told.document["pause"]["by"] == "ops"
     assert told.health == "healthy"
 
@@ -254,7 +258,8 @@ def test_an_answer_that_only_drips_is_not_waited_for(
         thread = threading.Thread(target=_drip, args=(other, b'{"v":1,"ok":true}\n'), daemon=True)
         thread.start()
         done = Remote(journal, {}).do("halt")
-        assert done == Done(False, f"the origin has not answered in time; {MAYBE_DONE}")
+        assert not done.ok
+        assert done.words.startswith(f"the origin has not answered in time; {MAYBE_DONE} ")
         thread.join(PATIENCE_S)
 
 
@@ -265,7 +270,11 @@ def test_of_a_command_without_an_answer_it_is_said_that_it_may_be_done(journal: 
         thread = threading.Thread(target=_say, args=(other, b""), daemon=True)
         thread.start()
         done = Remote(journal, {}).do("halt")
-        assert done == Done(False, f"the origin went away before it had answered; {MAYBE_DONE}")
+        assert not done.ok
+        assert done.words == (
+            f"the origin went away before it had answered; {MAYBE_DONE} "
+            f"vsync-sm ctl status --journal {journal}"
+        )
         thread.join(PATIENCE_S)
 
 
@@ -461,6 +470,41 @@ def test_who_takes_an_answer_too_slowly_gets_no_more_of_it(
                 got += chunk.count(b"\n")
                 threading.Event().wait(0.02)
     assert got < answers
+
+
+def test_who_asks_and_takes_no_answer_holds_no_place(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "STALL_S", 0.1)
+    monkeypatch.setattr(control_module, "TAKE_S", 3_600.0)
+    with connect(control) as deaf:
+        deaf.sendall(b'{"v":1,"query":"refused","argument":"known"}\n' * 20)
+        until(lambda: not control._served)
+        assert all_of(deaf)  # what fitted in between
+
+
+def test_a_socket_whose_file_was_removed_is_made_again_by_the_next_cycle(
+    control: Control, remote: Remote
+) -> None:
+    Path(control.path).unlink()
+    began = e.CycleStarted(mounts=("kv/",), workers=1, num_buckets=1, deadline_s=300.0)
+    record = Record(seq=1, ts="2026-11-01T10:00:00.000000Z", mono=1, run="r", cycle=1, event=began)
+    control(record, View())
+    until(lambda: Path(control.path).exists())
+    until(lambda: remote.do("sync") == Done(True, "sync heard"))
+    assert stat.S_IMODE(Path(control.path).stat().st_mode) == 0o600
+    control.close()
+    assert not Path(control.path).exists()
+
+
+def test_what_another_put_into_its_place_is_left_alone(control: Control, remote: Remote) -> None:
+    place = Path(control.path)
+    place.unlink()
+    place.write_text("mine")
+    control._mend()
+    assert not remote.do("sync").ok
+    control.close()
+    assert place.read_text() == "mine"
 
 
 def test_a_flood_of_commands_is_answered_and_not_passed_on(

@@ -129,7 +129,7 @@ def piloted(
 
     asyncio.run(run())
     if sound:
-        assert not app.trouble, app.trouble
+        assert not app.troubles, app.troubles
     return app.return_value
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.tui.screen import TYPED, Scene
 
+DEAD = "nobody listens at journal.jsonl.sock: the origin does not run"
+
 SMALL, LARGE = (80, 24), (200, 60)
 
 STATES = {
@@ -17,7 +19,9 @@ STATES = {
     "refused": Scene("refused"),
     "paused": Scene("paused"),
     "halted": Scene("halted", keys=("escape",)),
-    "lost": Scene("lost"),
+    "lost": Scene("lost", unreachable=DEAD),
+    "silent": Scene("lost"),
+    "replay_cut_short": Scene("working", way="replay"),
     "replay": Scene("finished", way="replay"),
     "live": Scene("working", way="live"),
     "stuck": Scene("stuck"),
@@ -31,6 +35,7 @@ SIZES = {
     "small": Scene("working", size=SMALL),
     "small_refused": Scene("refused", size=SMALL),
     "small_journal": Scene("working", size=SMALL, keys=("2",), words="TAIL"),
+    "small_lost": Scene("lost", size=SMALL, unreachable=DEAD),
     "small_halted": Scene("halted", size=SMALL),
     "large": Scene("working", size=LARGE),
     "large_journal": Scene("working", size=LARGE, keys=("2",), words="TAIL"),

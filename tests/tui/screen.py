@@ -91,16 +91,20 @@ def trimmed(text: str) -> str:
 
 
 class Obliging:
-    """Commands nothing, and says that it did; knows what was refused in a night."""
+    """Commands nothing, and says that it did; knows what was refused in a night.
 
-    def __init__(self, night: Night) -> None:
+    With `unreachable`, why, it cannot.
+    """
+
+    def __init__(self, night: Night, unreachable: str = "") -> None:
+        self._unreachable = unreachable
         self._memory = Memory()
         for record in night.records:
             self._memory.note(record)
 
     def unable(self) -> str:
-        """It always can."""
-        return ""
+        """As it was made."""
+        return self._unreachable
 
     def do(self, command: str, argument: str = "") -> Done:  # noqa: ARG002  the Protocol's
         """Done."""
@@ -143,6 +147,7 @@ class Scene(NamedTuple):
     theme: str = ""
     commands: bool = True
     readonly: str = ""
+    unreachable: str = ""
 
 
 def console(scene: Scene, night: Night, journal: Path) -> Console:
@@ -154,7 +159,7 @@ def console(scene: Scene, night: Night, journal: Path) -> Console:
     }
     app = Console(
         feeds[scene.way](),
-        Obliging(night) if scene.commands and scene.way != "replay" else None,
+        Obliging(night, scene.unreachable) if scene.commands and scene.way != "replay" else None,
         journal=journal,
         readonly=scene.readonly,
         origin=Asleep() if scene.way == "live" else None,
@@ -183,13 +188,14 @@ async def _take(scene: Scene, night: Night, journal: Path, seq: int) -> Photo:
     app = console(scene, night, journal)
     async with app.run_test(size=scene.size) as pilot:
         await _until(pilot, lambda: app.glance is not None and app.glance.view.seq == seq)
+        await _until(pilot, lambda: app.unreachable == scene.unreachable)
         await _settled(pilot, app)
         for key in scene.keys:
             await pilot.press(*(key[1:] if key.startswith(TYPED) else (key,)))
             await _settled(pilot, app)
         await _until(pilot, lambda: scene.words in read(app))
         await _settled(pilot, app)
-        assert not app.trouble, app.trouble
+        assert not app.troubles, app.troubles
         return photograph(app)
 
 

@@ -3,31 +3,62 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from tests.tui.dialog import LINES, Told, drive, flat, glance, refused_, seen, told, until
-from tests.tui.screen import photograph
+from tests.tui.night import Night
+from tests.tui.nights import refused as refused_night
+from tests.tui.piloted import piloted
+from tests.tui.piloted import told as toasts
+from tests.tui.piloted import until as comes
+from tests.tui.screen import Obliging, Scene, console, photograph
 from tests.workshop import PATIENCE_S
+from tui.app import Console
 from tui.widgets.dialogs import AllowDialog, HaltDialog
 from tui.widgets.dialogs.refused import RefusedRows, rows
 from vsync_sm.core import events as e
+from vsync_sm.core.commands import Done
 from vsync_sm.core.consequence import consequences, to_type
 from vsync_sm.core.safety import allowance_id
 from vsync_sm.core.shapes import LastRefusal, View
 
 
-def allowed(dialog: AllowDialog, *keys: str) -> list[object]:
-    """What the dialog answers to keys once the origin has told all."""
+class Asked:
+    """Counts how often a dialog asks to allow what it shows."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+def dialog_of(
+    commander: Told | None = None, refusal: LastRefusal | None = None, asked: Asked | None = None
+) -> AllowDialog:
+    """A dialog for a refusal."""
+    return AllowDialog(refusal or refused_(), commander or Told(LINES), asked or Asked())
+
+
+def allowed(*keys: str) -> tuple[int, list[object]]:
+    """How often it asks to allow when these are pressed, and whether it was left."""
+    asked = Asked()
+    dialog = dialog_of(asked=asked)
 
     async def press(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
         await pilot.press(*keys)
 
-    return drive(dialog, press).answers
+    answers = drive(dialog, press).answers
+    return asked.times, answers
+
+
+KV = ("k", "v", "slash")
 
 
 def can_yes(dialog: AllowDialog) -> bool:
@@ -40,7 +71,7 @@ def all_rows(dialog: AllowDialog) -> list[str]:
 
 def test_allowing_shows_everything_before_it_asks() -> None:
     commander = Told(LINES)
-    dialog = AllowDialog(refused_(), commander)
+    dialog = dialog_of(commander)
 
     async def read(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
@@ -69,7 +100,7 @@ def test_allowing_shows_everything_before_it_asks() -> None:
 
 
 def test_allowing_says_the_rules_and_the_counts() -> None:
-    text = flat(seen(AllowDialog(refused_(), Told(LINES)), (100, 50)))
+    text = flat(seen(dialog_of(), (100, 50)))
     assert "29 of 100 paths would vanish from kv/ (limit: 10 paths or 20 %" in text
     assert "Would vanish, by mount: kv/ 29, secret/ 3" in text
     assert "Would go back, by mount: secret/ 12" in text
@@ -78,32 +109,43 @@ def test_allowing_says_the_rules_and_the_counts() -> None:
     assert "Type kv/ to allow it:" in text
 
 
-@pytest.mark.parametrize(
-    ("typed", "answers"),
-    [
-        ("kv/", [True]),
-        ("kv", []),
-        ("kv/ ", []),
-        (" kv/", []),
-        ("KV/", []),
-        ("secret/", []),
-        ("", []),
-    ],
-)
+def test_what_left_within_the_hour_is_told_apart() -> None:
+    earlier = e.Refusal(rule="shrink", count=40, of=120, limit=0.2)
+    text = flat(seen(dialog_of(refusal=refused_(refusals=(earlier,))), (100, 50)))
+    assert "40 of 120 paths would vanish (limit: 10 paths or 20 %, whichever is more), 8 of" in text
+    assert "8 of them in saves of the last hour" in text
+
+
+@pytest.mark.parametrize("typed", ["kv/", "kv", "kv/ ", " kv/", "KV/", "secret/", ""])
 @pytest.mark.parametrize("way", [("enter",), ("tab", "tab", "enter")])
-def test_only_the_mounts_name_allows(
-    typed: str, answers: list[object], way: tuple[str, ...]
-) -> None:
+def test_only_the_mounts_name_allows(typed: str, way: tuple[str, ...]) -> None:
     keys = tuple({"/": "slash", " ": "space"}.get(each, each) for each in typed)
-    dialog = AllowDialog(refused_(), Told(LINES))
-    if not answers and len(way) > 1:
-        answers = [False]  # no button but the one that leaves
-        way = ("tab", "enter")
-    assert allowed(dialog, "tab", *keys, *way) == answers
+    if typed == "kv/":
+        assert allowed(*keys, *way) == (1, [])
+    elif len(way) == 1:
+        assert allowed(*keys, *way) == (0, [])
+    else:  # no button but the one that leaves
+        assert allowed(*keys, "tab", "enter") == (0, [None])
+
+
+def test_a_wrong_name_is_said_to_be_wrong() -> None:
+    dialog = dialog_of()
+
+    async def wrong(pilot: Pilot[Any]) -> None:
+        await told(pilot, dialog)
+        await pilot.press(*KV, "x", "enter")
+        await pilot.pause()
+        assert "That is not it: type kv/" in photograph(pilot.app).text
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert "That is not it" not in photograph(pilot.app).text
+
+    drive(dialog, wrong)
 
 
 def test_the_button_works_only_with_the_name() -> None:
-    dialog = AllowDialog(refused_(), Told(LINES))
+    asked = Asked()
+    dialog = dialog_of(asked=asked)
 
     async def click(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
@@ -117,22 +159,81 @@ def test_the_button_works_only_with_the_name() -> None:
         await pilot.press("x")
         assert not can_yes(dialog)
         await pilot.click("#yes")
-        assert pilot.app.screen is dialog
+        assert asked.times == 0
         await pilot.press("backspace")
         await pilot.click("#yes")
 
-    assert drive(dialog, click).answers == [True]
+    drive(dialog, click)
+    assert asked.times == 1
 
 
-@pytest.mark.parametrize("keys", [("escape",), ("tab", "k", "v", "slash", "escape")])
+@pytest.mark.parametrize("keys", [("escape",), (*KV, "escape")])
 def test_escape_allows_nothing(keys: tuple[str, ...]) -> None:
-    assert allowed(AllowDialog(refused_(), Told(LINES)), *keys) == [False]
+    assert allowed(*keys) == (0, [None])
+
+
+def test_what_is_typed_while_it_loads_is_kept_and_allows_nothing_yet() -> None:
+    commander, asked = Told(LINES), Asked()
+    commander.gate.clear()
+    dialog = dialog_of(commander, asked=asked)
+
+    async def type_early(pilot: Pilot[Any]) -> None:
+        await pilot.press(*KV, "enter")
+        await pilot.pause()
+        assert "before all of it is shown" in photograph(pilot.app).text
+        assert not can_yes(dialog)
+        commander.gate.set()
+        await told(pilot, dialog)
+        assert dialog.query_one("#name", Input).value == "kv/"
+        assert asked.times == 0
+        await pilot.press("enter")
+
+    drive(dialog, type_early)
+    assert asked.times == 1
+
+
+def test_while_one_types_the_list_scrolls() -> None:
+    dialog = dialog_of()
+
+    async def scroll(pilot: Pilot[Any]) -> None:
+        await told(pilot, dialog)
+        listed = dialog.query_one("#refused", RefusedRows)
+        await pilot.press("k", "pagedown", "down", "v", "slash")
+        page = listed.size.height
+        await until(pilot, lambda: f"lines {page + 2} to " in listed.place)
+        await pilot.press("pageup")
+        await until(pilot, lambda: "lines 2 to " in listed.place)
+        assert dialog.query_one("#name", Input).value == "kv/"
+
+    drive(dialog, scroll)
+
+
+def test_a_yes_that_is_refused_leaves_it_open_with_the_reason() -> None:
+    asked = Asked()
+    dialog = dialog_of(asked=asked)
+
+    async def again(pilot: Pilot[Any]) -> None:
+        await told(pilot, dialog)
+        await pilot.press(*KV, "enter", "enter")
+        assert asked.times == 1  # until there is an answer
+        assert "Asking the origin to allow it" in photograph(pilot.app).text
+        assert dialog.became(Done(False, "it is allowed [already]")), "the dialog tells it"
+        dialog.paint(glance(View(refusal=refused_())))
+        await pilot.pause()
+        assert "Not allowed: it is allowed [already]" in photograph(pilot.app).text
+        assert dialog.query_one("#name", Input).value == "kv/"
+        await pilot.press("enter")
+        assert asked.times == 2
+        assert not dialog.became(Done(True, "allowed"))
+
+    assert drive(dialog, again).answers == [None]
+    assert not dialog.became(Done(False, "too late")), "nobody would see it there"
 
 
 def test_nothing_is_allowed_before_all_is_shown() -> None:
     commander = Told(LINES)
     commander.gate.clear()
-    dialog = AllowDialog(refused_(), commander)
+    dialog = dialog_of(commander)
 
     async def wait(pilot: Pilot[Any]) -> None:
         assert "Asking the origin for all of it" in photograph(pilot.app).text
@@ -151,15 +252,15 @@ def test_nothing_is_allowed_before_all_is_shown() -> None:
 def test_one_who_leaves_while_it_loads_is_not_held() -> None:
     commander = Told(LINES)
     commander.gate.clear()
-    dialog = AllowDialog(refused_(), commander)
+    dialog = dialog_of(commander)
 
     async def leave(pilot: Pilot[Any]) -> None:
-        await pilot.press("enter")
+        await pilot.press("escape")
         commander.gate.set()
         threads = [each for each in threading.enumerate() if each.name == "refused"]
         await until(pilot, lambda: not any(each.is_alive() for each in threads))
 
-    assert drive(dialog, leave).answers == [False]
+    assert drive(dialog, leave).answers == [None]
 
 
 def test_an_answer_that_comes_after_the_end_harms_nobody() -> None:
@@ -169,7 +270,7 @@ def test_an_answer_that_comes_after_the_end_harms_nobody() -> None:
     async def nothing(_: Pilot[Any]) -> None:
         pass
 
-    assert drive(AllowDialog(refused_(), commander), nothing).answers == []
+    assert drive(dialog_of(commander), nothing).answers == []
     asking = [each for each in threading.enumerate() if each.name == "refused"]
     assert asking
     commander.gate.set()
@@ -181,7 +282,7 @@ def test_an_answer_that_comes_after_the_end_harms_nobody() -> None:
 def test_an_answer_under_another_screen_is_shown_afterwards() -> None:
     commander = Told(LINES)
     commander.gate.clear()
-    dialog = AllowDialog(refused_(), commander)
+    dialog = dialog_of(commander)
 
     async def under(pilot: Pilot[Any]) -> None:
         await pilot.app.push_screen(HaltDialog(live=True))
@@ -204,7 +305,7 @@ def test_an_answer_under_another_screen_is_shown_afterwards() -> None:
     ],
 )
 def test_what_cannot_be_shown_cannot_be_allowed(commander: Told, says: str) -> None:
-    dialog = AllowDialog(refused_(), commander)
+    dialog = dialog_of(commander)
 
     async def lacking(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
@@ -219,20 +320,20 @@ def test_what_cannot_be_shown_cannot_be_allowed(commander: Told, says: str) -> N
         assert dialog.query_one("#yes").disabled
         await pilot.press("enter")
 
-    assert drive(dialog, lacking).answers == [False]
+    assert drive(dialog, lacking).answers == [None]
 
 
 def test_a_hundred_thousand_lines() -> None:
     lines = tuple(f"vanished kv/data/{n:06}" for n in range(100_000))
     refusal = refused_(lines, vanished={"kv/": 100_000}, regressed={})
-    dialog = AllowDialog(refusal, Told(lines))
+    dialog = dialog_of(Told(lines), refusal)
 
     async def walk(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
         await pilot.pause()
         assert "of 100,001" in photograph(pilot.app).text
         assert "100,000 paths of kv/ would vanish" in photograph(pilot.app).text
-        await pilot.press("G")
+        await pilot.press("shift+tab", "G")
         await until(pilot, lambda: "kv/data/099999" in photograph(pilot.app).text)
         await pilot.press("slash", *"054321")
         await until(pilot, lambda: "kv/data/054321" in photograph(pilot.app).text)
@@ -245,12 +346,12 @@ def test_a_hundred_thousand_lines() -> None:
 
 
 def test_searching_goes_from_one_to_the_next() -> None:
-    dialog = AllowDialog(refused_(), Told(LINES))
+    dialog = dialog_of()
 
     async def search(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
         here = dialog.query_one("#refused", RefusedRows)
-        await pilot.press("slash", *"NEW")
+        await pilot.press("shift+tab", "slash", *"NEW")
         assert dialog.query_one("#search").has_focus
         assert "found 1 of 3" in here.place
         await pilot.press("enter", "n")
@@ -271,16 +372,17 @@ def test_searching_goes_from_one_to_the_next() -> None:
         assert here.found == 0
         await pilot.press("escape")
 
-    assert drive(dialog, search).answers == [False]
+    assert drive(dialog, search).answers == [None]
 
 
 def test_the_list_scrolls_sideways_to_what_is_wide() -> None:
     lines = (f"vanished kv/data/{'x' * 200}END",)
-    dialog = AllowDialog(refused_(lines, vanished={"kv/": 1}, regressed={}), Told(lines))
+    dialog = dialog_of(Told(lines), refused_(lines, vanished={"kv/": 1}, regressed={}))
 
     async def sideways(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
         assert "END" not in photograph(pilot.app).text
+        await pilot.press("shift+tab")
         for _ in range(30):
             await pilot.press("l", "l", "l", "l", "right")
         await until(pilot, lambda: "xEND" in photograph(pilot.app).text)
@@ -288,30 +390,91 @@ def test_the_list_scrolls_sideways_to_what_is_wide() -> None:
     drive(dialog, sideways)
 
 
-@pytest.mark.parametrize(
-    ("refusal", "says"),
-    [
-        (None, "Meanwhile a save went through"),
-        (refused_(LINES[2:]), f"Meanwhile a cycle was refused under {allowance_id(LINES[2:])}"),
-    ],
-)
-def test_another_refusal_is_told_and_never_allowed_instead(
-    refusal: LastRefusal | None, says: str
-) -> None:
-    dialog = AllowDialog(refused_(), Told(LINES))
+def test_another_refusal_is_told_and_never_allowed_instead() -> None:
+    asked = Asked()
+    dialog = dialog_of(asked=asked)
+    other = refused_(LINES[2:])
 
-    async def other(pilot: Pilot[Any]) -> None:
+    async def changed(pilot: Pilot[Any]) -> None:
         await told(pilot, dialog)
         dialog.paint(glance(View(refusal=refused_())))
         await pilot.pause()
         assert "Meanwhile" not in photograph(pilot.app).text
-        dialog.paint(glance(View(refusal=refusal)))
+        dialog.paint(glance(View(refusal=other)))
         await pilot.pause()
+        says = f"Meanwhile a cycle was refused under {other.event.allowance}"
         assert says in flat(photograph(pilot.app).text)
-        await pilot.press("tab", "k", "v", "slash", "enter")
+        await pilot.press(*KV, "enter")
+        assert asked.times == 0
+        assert "once more, if you mean what is listed" in flat(photograph(pilot.app).text)
+        await pilot.press("enter")
 
-    assert drive(dialog, other).answers == [True]
+    drive(dialog, changed)
+    assert asked.times == 1
     assert dialog.allowance == allowance_id(LINES)
+
+
+def test_nothing_is_allowed_when_nothing_is_refused_any_more() -> None:
+    asked = Asked()
+    dialog = dialog_of(asked=asked)
+
+    async def over(pilot: Pilot[Any]) -> None:
+        await told(pilot, dialog)
+        await pilot.press(*KV)
+        assert can_yes(dialog)
+        dialog.paint(glance(View(refusal=None)))
+        await pilot.pause()
+        assert "Meanwhile a save went through" in photograph(pilot.app).text
+        assert not can_yes(dialog)
+        await pilot.press("enter", "enter")
+
+    assert drive(dialog, over).answers == []
+    assert asked.times == 0
+
+
+class Grudging(Obliging):
+    """Does what it is asked to at the second time."""
+
+    def __init__(self, night: Night) -> None:
+        super().__init__(night)
+        self.asked: list[tuple[str, str]] = []
+
+    def do(self, command: str, argument: str = "") -> Done:
+        self.asked.append((command, argument))
+        return Done(len(self.asked) > 1, f"{argument} is allowed already")
+
+
+def test_in_the_console_a_refusal_is_allowed_by_its_id_and_a_no_leaves_the_dialog_open(
+    tmp_path: Path,
+) -> None:
+    night = refused_night()
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(night.text())
+    refusal = night.view.refusal
+    assert refusal is not None
+    allowance = refusal.event.allowance
+    commander = Grudging(night)
+    app = console(Scene("refused"), night, journal)
+    app._commander = commander
+
+    async def test(app: Console, pilot: Pilot[Any]) -> None:
+        await comes(lambda: app.glance is not None and app.glance.view.refusal is not None)
+        await pilot.press("A")
+        await comes(lambda: app.screen.is_mounted and app.screen.has_class("-ready"))
+        dialog = app.screen
+        dialog.query_one("#name", Input).value = to_type(refusal.event)
+        await pilot.press("enter")
+        assert isinstance(dialog, AllowDialog)
+        said = dialog.query_one("#said", Static)
+        await comes(lambda: f"Not allowed: {allowance} is allowed already" in str(said.content))
+        assert app.screen is dialog
+        assert toasts(app) == []
+        await pilot.press("enter")
+        await comes(lambda: len(app.screen_stack) == 1)
+        await comes(lambda: toasts(app) == [f"{allowance} is allowed already"])
+
+    piloted(app, test)
+    assert commander.asked == [("allow", allowance)] * 2
 
 
 def test_rows_are_in_order_of_gravity_and_lose_nothing() -> None:

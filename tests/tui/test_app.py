@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from textual.command import CommandPalette
 from textual.events import DescendantFocus
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, TabbedContent
 from textual.widgets._toast import Toast
 
@@ -29,6 +30,7 @@ from tests.tui.piloted import (
     top,
     until,
 )
+from tests.tui.screen import read
 from tui import preferences, rhythm
 from tui.app import Console
 from tui.feed import Look
@@ -45,8 +47,9 @@ from tui.widgets.dialogs.halt import HaltDialog
 from tui.widgets.dialogs.help import HelpScreen
 from tui.widgets.dialogs.pause import PauseDialog, ResumeDialog
 from tui.widgets.keys import Keys
-from tui.widgets.panel import PathChosen
+from tui.widgets.panel import Panel, PathChosen
 from tui.widgets.path import PathPanel
+from tui.widgets.title import Title
 from vsync_sm.core.commands import Done
 from vsync_sm.core.shapes import Pause
 
@@ -223,8 +226,15 @@ def test_damage_and_notes_are_said() -> None:
 
 def test_nothing_yet() -> None:
     async def test(app: Console, _: Pilot[int]) -> None:
-        assert "nothing yet" in top(app)["Title"]
-        assert "waiting for the journal" in top(app)["Title"]
+        said = top(app)
+        assert "awaiting the journal" in said["Title"]
+        assert "waiting for the journal j" in said["Title"]
+        assert "awaiting the journal: journal.jsonl" in said["AnswerBar"]
+        assert "vsync-sm --headless --journal journal.jsonl" in said["AnswerBar"]
+        assert "▶" not in said["Strip"], "no machine is in any state yet"
+        feed.now = Look()
+        app.paint_now()
+        assert "nothing yet: journal.jsonl" in top(app)["AnswerBar"]
 
     feed = Handed()
     feed.now = Look(note="waiting for the journal j")
@@ -312,6 +322,33 @@ def test_a_path_that_is_chosen_is_looked_up() -> None:
     piloted(console(), test)
 
 
+def test_a_key_that_comes_before_there_are_tabs_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The title is there before the tabs are.
+    monkeypatch.setattr(Title, "on_mount", lambda title: title.app.action_tab("cycles"), False)
+
+    async def test(app: Console, _: Pilot[int]) -> None:
+        await until(lambda: isinstance(app.focused, Panel) and active(app) == "cycles")
+
+    piloted(console(), test)
+
+
+def test_what_was_hidden_is_drawn_with_what_it_says_now() -> None:
+    async def test(app: Console, _: Pilot[int]) -> None:
+        drawn: list[str] = []
+
+        def laid_out(_: Screen[object]) -> None:
+            drawn.append(read(app))
+
+        await until(lambda: app.focused is not None)
+        app.screen.screen_layout_refresh_signal.subscribe(app, laid_out, immediate=True)
+        app.action_tab("cycles")
+        assert isinstance(app.focused, Panel)
+        await until(lambda: drawn)
+        assert "took" in drawn[0], drawn[0]
+
+    piloted(console(), test)
+
+
 # --- commands --------------------------------------------------------------------------------
 
 
@@ -325,7 +362,9 @@ def test_what_can_be_commanded_is_offered() -> None:
             "halt": True,
         }
         keys = app.query_one(Keys)
-        await until(lambda: "Sync" in " ".join(str(each.render()) for each in keys.children))
+        await until(lambda: "Sync" in str(keys.render()))
+        assert "Halt" in str(keys.render())
+        assert "Abort" not in str(keys.render()), "without colour, it would look like the others"
 
     piloted(console(commander=Asked()), test)
 
@@ -478,21 +517,6 @@ def test_grave_commands_ask_first(
     assert commander.asked == asked
 
 
-def test_an_allowed_refusal_is_asked_for_by_its_id() -> None:
-    commander = Asked()
-
-    async def test(app: Console, pilot: Pilot[int]) -> None:
-        await pilot.press("A")
-        await until(lambda: isinstance(app.screen, AllowDialog) and app.screen.is_mounted)
-        app.screen.dismiss(True)
-        await until(lambda: commander.asked)
-
-    piloted(console("refused", commander), test)
-    refusal = NIGHTS["refused"]().view.refusal
-    assert refusal is not None
-    assert commander.asked == [("allow", refusal.event.allowance)]
-
-
 def test_the_key_for_pause_is_that_for_resume_when_it_is_paused() -> None:
     commander = Asked()
     app = console(commander=commander)
@@ -531,6 +555,8 @@ def test_the_palette_has_every_action_that_can_be_done() -> None:
         names = {each.title for each in app.get_system_commands(app.screen)}
         assert {"Sync", "Pause", "Halt", "Help", "Quit", "Times", "Theme", "Mouse"} <= names
         assert {f"Tab {tab.id}: {tab.about}" for tab in TABS} <= names
+        for each in app.get_system_commands(app.screen):
+            assert not each.help.startswith(each.title + " ("), "told twice"
         assert not {"Abort", "Allow", "Resume"} & names
         await pilot.press("ctrl+p")
         await until(lambda: isinstance(app.screen, CommandPalette))
@@ -693,20 +719,24 @@ def test_a_fatal_fault_of_an_earlier_run_takes_no_screen() -> None:
     piloted(Console(Handed(night.view), None, journal=JOURNAL, clock=at(night)), test)
 
 
-def test_a_panel_that_breaks_is_said_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_panel_that_breaks_is_said_until_it_is_painted_again() -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("no [panel]")
 
-    monkeypatch.setattr(CyclePanel, "paint", broken)
-
     async def test(app: Console, _: Pilot[int]) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(CyclePanel, "paint", broken)
+            app.paint_now()
+            app.paint_now()
+            assert "CyclePanel cannot be painted" in top(app)["Title"]
+            assert "IN SYNC" in top(app)["AnswerBar"]
         app.paint_now()
-        assert "CyclePanel cannot be painted" in top(app)["Title"]
-        assert "IN SYNC" in top(app)["AnswerBar"]
+        app.paint_now()
+        assert "cannot be painted" not in top(app)["Title"]
 
     app = console()
     piloted(app, test, sound=False)
-    assert list(app.trouble) == ["CyclePanel"]
+    assert list(app.troubles) == ["CyclePanel: ZeroDivisionError: no [panel]"]
 
 
 # --- the end ---------------------------------------------------------------------------------

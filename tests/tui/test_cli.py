@@ -22,6 +22,7 @@ from tui.app import Console
 from tui.flags import parse
 from tui.glance import Badge
 from tui.live import LiveOrigin, Signals
+from tui.named import mistaken
 from tui.terminal import BACKLOG, Terminal
 from vsync_sm import __version__
 from vsync_sm.core.errors import Fault, FaultKind
@@ -60,7 +61,9 @@ def test_help_teaches(tmp_path: Path) -> None:
         (["--atach"], "there is no --atach", "did you mean --attach?"),
         (["--headless"], "there is no --headless", "vsync-sm takes --headless"),
         (["--token=s.xyz"], "there is no --token", "no flag takes a secret"),
-        (["journal.jsonl"], "there is no journal.jsonl", "--attach or --replay"),
+        (["a b"], "'a b' is named by no flag", "--attach 'a b'; a finished one: --replay 'a b'"),
+        (["c.yaml"], "c.yaml is named by no flag", "a configuration: vsync-tui --config c.yaml"),
+        (["--demo", "x"], "x is named by no flag", "leave it out"),
         (["--replay"], "argument --replay: expected one argument", "--help tells"),
         (["--attach", "--demo"], "--attach and --demo do not go together", "leave one"),
         (["--replay", "j", "--attach"], "--attach and --replay do not go", "leave one"),
@@ -111,6 +114,7 @@ def test_vsync_sm_does_not_load_the_console(tmp_path: Path) -> None:
 @pytest.fixture
 def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cli, "_has_terminal", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
@@ -121,6 +125,73 @@ def test_a_missing_journal_is_a_mistake_in_replay(
 ) -> None:
     assert cli.main(["--replay", str(tmp_path / "none")]) == 2
     assert f"there is no journal {tmp_path / 'none'}" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_on_a_terminal")
+@pytest.mark.parametrize(
+    ("said", "wrong", "hint"),
+    [
+        ("--attach full", "full is a directory, and no", "mean vsync-tui --attach full/j.jsonl?"),
+        ("--replay empty", "empty is a directory, and no journal", "name the journal's file: "),
+        ("--replay /dev/null", "/dev/null is not a file, and no", "name the journal's file: "),
+        ("--attach c.yaml", "c.yaml is no journal", "vsync-tui --attach --config c.yaml"),
+        ("--replay c.yaml", "c.yaml is no journal", "name the journal's file: "),
+        ("--attach j/k", "cannot read the journal j/k: Not a directory", "as the user that"),
+    ],
+)
+def test_what_can_be_no_journal_is_a_mistake(
+    said: str, wrong: str, hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full/j.jsonl").touch()
+    (tmp_path / "j").touch()
+    (tmp_path / "c.yaml").write_text("numBuckets: 4\n")
+    assert cli.main(said.split()) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"vsync-tui: {wrong}")
+    assert hint in second
+
+
+@pytest.mark.parametrize("begin", [None, b"", b'{"', b'{"v":1,', b"\0\0\0"])
+def test_what_may_become_a_journal_is_awaited(tmp_path: Path, begin: bytes | None) -> None:
+    journal = tmp_path / "journal.jsonl"
+    if begin is not None:
+        journal.write_bytes(begin)
+    assert mistaken(journal, "--attach") is None
+
+
+@pytest.mark.usefixtures("_on_a_terminal")
+@pytest.mark.parametrize("said", [[], ["--attach"], ["--demo"], ["--replay", "j"]])
+def test_a_terminal_that_knows_no_escapes_gets_none(
+    said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert cli.main(said) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("vsync-tui: TERM=dumb says that this terminal can show no screen\n")
+    assert "vsync-sm ctl status" in told.err
+    assert "\x1b" not in told.out + told.err
+
+
+@pytest.mark.usefixtures("_on_a_terminal")
+def test_ctrl_c_while_a_journal_is_read_leaves_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(NIGHTS["finished"]().text())
+
+    def at(self: cli._Reading, where: str) -> None:
+        shown(self, where)
+        raise KeyboardInterrupt
+
+    shown = cli._Reading.at
+    monkeypatch.setattr(cli._Reading, "at", at)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main(["--replay", str(journal)]) == 128 + signal.SIGINT
+    told = capsys.readouterr().err
+    assert "reading the journal" in told
+    assert told.endswith("\r\x1b[K")
 
 
 @pytest.mark.usefixtures("_on_a_terminal")

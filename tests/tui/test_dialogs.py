@@ -278,9 +278,9 @@ MAKE: dict[str, Callable[[], Dialog[Any]]] = {
     "halt": lambda: HaltDialog(live=True),
     "halt there": lambda: HaltDialog(live=False),
     "fatal": lambda: FatalScreen(fault(), END, "/var/lib/vsync/journal.jsonl"),
-    "allow": lambda: AllowDialog(refused_(), Told(LINES)),
+    "allow": lambda: AllowDialog(refused_(), Told(LINES), lambda: None),
     "many rules": lambda: AllowDialog(
-        refused_(refusals=refused_().event.refusals * 20), Told(LINES)
+        refused_(refusals=refused_().event.refusals * 20), Told(LINES), lambda: None
     ),
     "help": lambda: HelpScreen((), live=True),
 }

@@ -15,7 +15,7 @@ from tests.journal.example import numbered
 from tests.tui.piloted import until
 from tui.app import Console
 from tui.feed import ReplayFeed
-from tui.lost import lost
+from tui.lost import Contact, silence
 from tui.tabs import TABS
 from tui.widgets.dialogs.fatal import FatalScreen
 from tui.widgets.panel import PathChosen
@@ -133,7 +133,7 @@ def test_no_text_of_a_journal_steers_the_terminal(
     app = Console(ReplayFeed(journal), None, journal=journal, cpu=lambda: 0.0)
     app.animation_level = "none"
     asyncio.run(_look_everywhere(app, size))
-    assert not app.trouble, app.trouble
+    assert not app.troubles, app.troubles
 
 
 async def _look_everywhere(app: Console, size: tuple[int, int]) -> None:
@@ -162,7 +162,9 @@ def test_what_is_to_be_typed_for_a_yes_steers_nothing() -> None:
 
 def test_the_state_in_which_an_origin_is_lost_steers_nothing(tmp_path: Path) -> None:
     view = ReplayFeed(written(begun(), tmp_path / "journal.jsonl")).look().view
-    words = lost(view, now_at(view, 0), quiet_s=60)
+    told = silence(view, now_at(view, 0), 60, Contact())
+    assert told is not None
+    words = told.why
     assert "no line for 1 min" in words
     assert not set(STEERS) & set(words)
 

@@ -59,8 +59,8 @@ EMPTY = {
     "changes": "nothing changed in the saves that this journal knows",
     "changes in brief": "nothing changed in the saves",
     "cycles": "no cycle has ended yet",
-    "faults": "no faults in this journal's memory",
-    "faults in brief": "no faults in this journal's memory",
+    "faults": "no fault in the runs that this journal knows",
+    "faults in brief": "no fault in the runs that this journal knows",
     "buckets": "no bucket yet",
     "path": "no path asked for yet",
 }

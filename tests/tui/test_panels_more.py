@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
+from textual.widgets import Input, TabbedContent
 
 from tests.journal.example import numbered, one_saved_cycle
 from tests.tui.stage import (
@@ -27,9 +29,12 @@ from tests.tui.stage import (
     working,
 )
 from tests.workshop import PATIENCE_S
+from tui.app import Console
+from tui.feed import LiveFeed
 from tui.glance import Glance
 from tui.widgets.buckets import BucketsPanel
 from tui.widgets.cycles import CyclesPanel
+from tui.widgets.keys import Keys
 from tui.widgets.panel import Rows
 from tui.widgets.path import PathPanel
 from vsync_sm.core import events as e
@@ -362,15 +367,58 @@ def test_the_answer_stays_until_it_is_asked_for_again(journal: Path) -> None:
         before = stage.text()
         assert "secret/data/a: OUT" not in before
         assert "r asks again" not in before
+        assert "as of 10:00:00" in before
         journal.write_bytes(b"".join(whole))
         await painted(pilot, panel, glance(view_of()))
         assert "secret/data/a: OUT" not in stage.text()
-        assert "more has happened since, r asks again" in stage.text()
+        asks = "! so it was as of 10:00:00; a cycle has ended since: r asks again"
+        assert asks in stage.text()
+        assert "· secret/a: UNKNOWN" in stage.text()
         await pilot.press("r")
         await answered(pilot, panel, view_of())
         assert "secret/data/a: OUT" in stage.text()
 
     play(panel, act, size=(100, 24))
+
+
+def test_good_news_is_not_told_as_such_once_another_cycle_has_ended(journal: Path) -> None:
+    panel, view = PathPanel(journal), view_of()
+    later = replace(view.history[-1], finished="2026-11-02T11:00:00.000000Z")
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        panel.show_path("secret/a")
+        await answered(pilot, panel, view)
+        assert "✔ secret/data/a: OUT" in stage.text()
+        await painted(pilot, panel, glance(replace(view, history=(*view.history, later))))
+        assert "· secret/data/a: OUT" in stage.text()
+        assert "a cycle has ended since: r asks again" in stage.text()
+
+    play(panel, act, size=(100, 24))
+
+
+def test_what_is_typed_is_text_and_the_keys_that_are_not_are_offered(journal: Path) -> None:
+    app = Console(LiveFeed(), journal=journal)
+
+    async def act() -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            panel = app.query_one(PathPanel)
+            await pilot.press(*"62026/s?q")
+            assert panel.field.value == "2026/s?q"
+            tabs = app.query_one(TabbedContent)
+            assert tabs.active == "path"
+            await pilot.pause()
+            keys = str(app.query_one(Keys).render())
+            assert "OK" in keys
+            assert "Leave" in keys
+            await pilot.press("escape", "2", "F", *"1/x")
+            assert app.query_one("#journal-asked", Input).value == "1/x"
+            await pilot.pause()
+            assert "Leave" in str(app.query_one(Keys).render())
+            assert "Search" not in str(app.query_one(Keys).render())
+            await pilot.press("escape", "1")
+            assert tabs.active == "now"
+
+    asyncio.run(act())
 
 
 def test_a_journal_that_is_not_there_or_damaged_is_said(journal: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from tests.tui.stage import (
@@ -116,6 +117,26 @@ def test_what_was_lost_is_told_as_it_was_last() -> None:
     play(panel, act)
 
 
+def test_a_cycle_that_was_given_up_says_so() -> None:
+    abort = move("abort", "working", "aborted", "timeout")
+    text = shown(CyclePanel(), viewed([*at_work(), (abort, 1)]))
+    assert "! aborted while working: its deadline passed" in text
+    assert "▶" not in text
+    assert "to go" not in text
+
+
+def test_while_nothing_moves_no_end_is_invented() -> None:
+    panel = CyclePanel()
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await painted(pilot, panel, glance(viewed(at_work()), later_s=16))
+        assert "! no path finished for 16 s" in stage.text()
+        assert "to go" not in stage.text()
+        assert "a second" not in stage.text()
+
+    play(panel, act)
+
+
 def test_in_the_least_room_the_first_line_says_the_most() -> None:
     assert "working  30 %  3 of 10 paths" in shown(CyclePanel(), viewed(at_work()), size=(40, 3))
 
@@ -222,6 +243,16 @@ def test_a_refusal_tells_its_rules_its_mounts_and_its_paths() -> None:
     assert "-30 would vanish   70 would stay" in text
     assert "a1b2c3d4e5f6" in text
     assert "- secret/data/p0" in text
+
+
+def test_what_left_within_the_hour_is_told_apart() -> None:
+    earlier = refused(3, [f"secret/data/p{n}" for n in range(30)])
+    event = next(each for each, _ in earlier if isinstance(each, e.SaveRefused))
+    more = replace(event, refusals=(replace(event.refusals[0], count=34),))
+    events = [(more if each is event else each, cycle) for each, cycle in earlier]
+    text = shown(ChangesPanel(), viewed([began(), *events]), size=(140, 24))
+    assert "34 of 100 paths would vanish from secret/" in text
+    assert "4 of them in saves of the last hour" in text
 
 
 def test_of_a_large_refusal_a_sample_is_said_to_be_one() -> None:

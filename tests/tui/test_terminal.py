@@ -291,7 +291,11 @@ def test_a_journal_that_is_missing_cannot_be_replayed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("readonly", [(), ("--readonly",)], ids=["", "readonly"])
 def test_demo(tmp_path: Path, readonly: tuple[str, ...]) -> None:
     with opened(tmp_path, "--demo", *readonly) as screen:
-        screen.wait_for("LIVE", "IN SYNC")
+        screen.wait_for("LIVE", "IN SYNC", "d tells what to try")
+        screen.press("d")
+        screen.wait_for("What to try in the demo", "kill -STOP")
+        screen.press("d")
+        screen.wait_until_gone("What to try in the demo")
         screen.press("q")
         screen.wait_for("Halt the origin")
         screen.press("y")

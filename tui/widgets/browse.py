@@ -35,7 +35,7 @@ class Listed(Panel):
         self._owner.follow()
 
 
-class Told(Panel):
+class Detail(Panel):
     """What the cursor of the list stands on, whole."""
 
     CHOOSES = True
@@ -72,7 +72,7 @@ class Browse(Horizontal):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.list = Listed(self, self.TITLE)
-        self.detail = Told(self)
+        self.detail = Detail(self)
         self.detail.display = False
         self.opened = False
         self._opens = opens

@@ -13,7 +13,7 @@ from tui.times import tell
 from tui.widgets.marks import CHANGE, nothing, tallied
 from tui.widgets.panel import Key, Line, Panel, PathChosen, PathKey, Rows
 from tui.widgets.text import flow, folded, said, shorten
-from vsync_sm.core.refusal import rule
+from vsync_sm.core.refusal import rules
 from vsync_sm.core.shapes import Changes, Finished, LastRefusal
 from vsync_sm.core.words import count, number
 
@@ -74,14 +74,7 @@ class ChangesPanel(Panel):
         yield from path_lines(save.changes, totals, save.number, width)
 
     def _save_head(self, save: Finished, width: int) -> Content:
-        facts = save.facts
-        when = self._when(save.finished)
-        head = Content.assemble((f"✔ cycle {number(save.number)} ", OUTCOME["saved"].style), when)
-        numbers = {kind: getattr(facts, kind) for kind in _KINDS}
-        told = flow([head, *tallied(numbers)], width)
-        return (
-            told[0] if len(told) == 1 else Content(" ").join([head, *tallied(numbers, bare=True)])
-        )
+        return _save_head(save, self._when(save.finished), width)
 
     def _when(self, ts: str) -> str:
         glance = self._glance
@@ -91,9 +84,9 @@ class ChangesPanel(Panel):
 
     def _refused(self, refusal: LastRefusal, width: int) -> Iterator[Line]:
         event = refusal.event
-        yield Line(partial(self._refusal_head, refusal))
-        for each in event.refusals:
-            for line in folded(said(f"  {rule(each)}"), width, indent=4):
+        yield Line(partial(self._refused_head, refusal))
+        for each in rules(event):
+            for line in folded(said(f"  {each}"), width, indent=4):
                 yield Line(line)
         for line in _by_mount(refusal, width):
             yield Line(line)
@@ -108,11 +101,40 @@ class ChangesPanel(Panel):
         yield from path_lines(sample, totals, refusal.cycle, width, would=True)
         yield Line(Content(""))
 
-    def _refusal_head(self, refusal: LastRefusal) -> Content:
-        when = self._when(refusal.ts)
-        return Content.assemble(
-            (f"✖ REFUSED in cycle {number(refusal.cycle)} ", f"bold {BAD}"), when
-        )
+    def _refused_head(self, refusal: LastRefusal) -> Content:
+        return _refused_head(refusal, self._when(refusal.ts))
+
+
+def changes_gist(glance: Glance, width: int) -> list[Content]:
+    """The refusal that stands, then the last saves, a line each."""
+
+    def when(ts: str) -> str:
+        return tell(ts, glance.times, glance.now)
+
+    view = glance.view
+    lines: list[Content] = []
+    if view.refusal is not None:
+        event = view.refusal.event
+        numbers = {"vanished": sum(event.vanished.values())}
+        numbers["regressed"] = sum(event.regressed.values())
+        lines.append(_on_one(_refused_head(view.refusal, when(view.refusal.ts)), numbers, width))
+    lines += [_save_head(save, when(save.finished), width) for save in reversed(view.saves)]
+    return lines or [nothing(EMPTY).truncate(width, ellipsis=True)]
+
+
+def _save_head(save: Finished, when: str, width: int) -> Content:
+    head = Content.assemble((f"✔ cycle {number(save.number)} ", OUTCOME["saved"].style), when)
+    return _on_one(head, {kind: getattr(save.facts, kind) for kind in _KINDS}, width)
+
+
+def _refused_head(refusal: LastRefusal, when: str) -> Content:
+    return Content.assemble((f"✖ REFUSED in cycle {number(refusal.cycle)} ", f"bold {BAD}"), when)
+
+
+def _on_one(head: Content, numbers: dict[str, int], width: int) -> Content:
+    """A head and its counts on one line; where they find no room there, without their words."""
+    told = flow([head, *tallied(numbers)], width)
+    return told[0] if len(told) == 1 else Content(" ").join([head, *tallied(numbers, bare=True)])
 
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

@@ -13,8 +13,10 @@ from tui.widgets.bars import bar
 from tui.widgets.marks import PRIMARY, counted, nothing, tallied, unsaved
 from tui.widgets.panel import Line, Panel, Rows
 from tui.widgets.text import flow, said
-from vsync_sm.core.answer import Now, seconds_since
-from vsync_sm.core.pace import Pace, pace
+from tui.widgets.top import joined
+from vsync_sm.core.answer import seconds_since
+from vsync_sm.core.machine import State
+from vsync_sm.core.pace import Pace, pace, per_second
 from vsync_sm.core.present import why
 from vsync_sm.core.shapes import Cycle, Finished, View
 from vsync_sm.core.words import count, counts, duration, listing, number, printable
@@ -31,7 +33,7 @@ class CyclePanel(Panel):
         view = glance.view
         if view.cycle is not None:
             self.title(f"cycle {number(view.cycle.number)}", _standing(glance))
-            lines = list(_running(view.cycle, glance.now, width, plain=self.plain))
+            lines = list(_running(view.cycle, glance, width, plain=self.plain))
         elif view.history:
             self.title("last cycle", "no cycle runs")
             lines = list(_over(view.history[-1], glance, width))
@@ -50,24 +52,39 @@ def _none(view: View) -> str:
 
 
 def _standing(glance: Glance) -> str:
-    if glance.badge is Badge.LOST:
-        return "as it was last told"
-    return "" if glance.view.ended is None else "cut short: the run is over"
+    if glance.view.ended is not None:
+        return "cut short: the run is over"
+    if glance.badge is Badge.REPLAY:
+        return "not over when the journal ends"
+    return "as it was last told" if glance.stale else ""
 
 
 # --- one that goes on ------------------------------------------------------------------------
 
 
-def _running(cycle: Cycle, now: Now, width: int, *, plain: bool) -> Iterator[Content]:
-    how = pace(cycle, now)
-    phase = cycle.phases[-1].name if cycle.phases else "beginning"
-    yield Content.assemble((f"▶ {phase}", BOLD), "  ", _progress(cycle, how))
+def _running(cycle: Cycle, glance: Glance, width: int, *, plain: bool) -> Iterator[Content]:
+    how = pace(cycle, glance.last)
+    head, progress = _head(cycle, glance), Content(_progress(cycle, how))
+    first = joined([head, progress], Content("  "))
+    yield from [first] if first.cell_length <= width else flow([head, progress], width)
     yield bar(how.share or 0.0, width, PRIMARY, plain=plain)
-    yield from flow(_speed(how), width)
+    yield from flow(_speed(how, glance), width)
     yield from flow(_counts(cycle, how), width)
     yield from flow(_changes(cycle), width)
-    yield from flow(_phases(cycle, now), width)
+    yield from flow(_phases(cycle, glance), width)
     yield from flow(_about(cycle), width)
+
+
+def _head(cycle: Cycle, glance: Glance) -> Content:
+    """What it does; where it does nothing any more, how it ended."""
+    phase = printable(cycle.phases[-1].name) if cycle.phases else "beginning"
+    state = glance.view.state
+    if state.name == State.aborted:
+        reason = f": {why(state.reason)}" if state.reason else ""
+        return Content.styled(f"! aborted while {phase}{reason}", f"bold {WARN}")
+    if glance.view.ended is not None:
+        return Content.styled(f"■ cut short while {phase}", f"bold {WARN}")
+    return Content.styled(f"{'▶' if glance.known else '?'} {phase}", BOLD)
 
 
 def _progress(cycle: Cycle, how: Pace) -> str:
@@ -78,9 +95,16 @@ def _progress(cycle: Cycle, how: Pace) -> str:
     return f"{share}{number(how.done)} of {count(how.listed, 'path')}"
 
 
-def _speed(how: Pace) -> Iterator[Content]:
+def _speed(how: Pace, glance: Glance) -> Iterator[Content]:
+    if not glance.known or glance.view.state.name == State.aborted:
+        until = " so far" if glance.known else " until then"
+        yield Content.assemble((duration(how.took_s), BOLD), until)
+        return
+    if how.stall is not None:
+        yield Content.styled(f"! {how.stall.words}", WARN)
     if how.rate is not None:
-        yield Content.assemble((f"{how.rate:,.0f}", BOLD), " paths a second")
+        rate, unit = per_second(how.rate).split(" ", 1)
+        yield Content.assemble((rate, BOLD), f" {unit}")
     if how.eta_s:
         yield Content.assemble((duration(how.eta_s), BOLD), " to go")
     yield Content.assemble((duration(how.took_s), BOLD), " so far")
@@ -112,11 +136,12 @@ def _changes(cycle: Cycle) -> list[Content]:
     return [*told, *buckets]
 
 
-def _phases(cycle: Cycle, now: Now) -> Iterator[Content]:
+def _phases(cycle: Cycle, glance: Glance) -> Iterator[Content]:
     for phase in cycle.phases:
         if phase.seconds is None:
-            took = duration(seconds_since(phase.since.mono, now))
-            yield Content.assemble((f"{phase.name} {took}", BOLD), (" so far", MUTED))
+            took = duration(seconds_since(phase.since.mono, glance.last))
+            until = " so far" if glance.known else " until then"
+            yield Content.assemble((f"{phase.name} {took}", BOLD), (until, MUTED))
         else:
             yield Content(f"{phase.name} {duration(phase.seconds)}")
 

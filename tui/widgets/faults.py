@@ -19,7 +19,7 @@ from vsync_sm.core.shapes import SeenFault
 from vsync_sm.core.view import KEPT
 from vsync_sm.core.words import count, listing, number
 
-EMPTY = "no faults in this journal's memory"
+EMPTY = "no fault in the runs that this journal knows"
 
 
 class FaultsPanel(Browse):
@@ -112,6 +112,15 @@ def _brief(group: FaultGroup, glance: Glance, width: int) -> Iterator[Line]:
     )
     if event.hint:
         yield Line(hint(event.hint).pad_left(2).truncate(width, ellipsis=True))
+
+
+def faults_gist(glance: Glance, width: int) -> list[Content]:
+    """The newest fault, and what to do about it."""
+    newest = grouped(glance.view.faults)[:1]
+    if not newest:
+        return [nothing(EMPTY)]
+    rows = Rows(list(_brief(newest[0], glance, width)))
+    return [rows.content(at) for at in range(len(rows))]
 
 
 def _cycles(group: FaultGroup) -> str:

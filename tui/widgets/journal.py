@@ -10,17 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from tui.glance import Glance
 from tui.sifting import Behind, Matches, Seek, Sift
 from tui.theme import BAD, MUTED
+from tui.widgets.field import Field
 from tui.widgets.lines import JournalLines
 from tui.widgets.record import RecordScreen
 from vsync_sm.core.finding import Finder, finder
 from vsync_sm.core.patterns import PatternError
 from vsync_sm.core.present import count, number, printable, share, size
-from vsync_sm.core.sieve import Sieve, SieveError, faults, grave, parse, searching
+from vsync_sm.core.sieve import Sieve, SieveError, faults, parse, searching
 from vsync_sm.journal.pages import Pages, Row
 
 _BUDGET = 512 * 1024
@@ -57,7 +58,7 @@ class JournalPanel(Vertical):
         Binding("slash", "search", "Search", key_display="/", tooltip="Search for words"),
         Binding("n", "again(1)", "Next match (newer)", show=False),
         Binding("N", "again(-1)", "Previous match (older)", show=False),
-        Binding("x", "grave", "Grave", tooltip="Only what is a warning or graver, or all again"),
+        Binding("x", "faults", "Faults", tooltip="Only faults, or all again"),
         Binding("left_square_bracket", "fault(-1)", "Fault before", key_display="["),
         Binding("right_square_bracket", "fault(1)", "Next fault", show=False, key_display="]"),
         Binding("space", "hold", "Hold", tooltip="Hold the list still while the journal grows"),
@@ -69,7 +70,7 @@ class JournalPanel(Vertical):
         super().__init__(id=id)
         self.journal = journal
         self.filter = Sieve()
-        self.grave_only = False
+        self.faults_only = False
         self._pages = Pages(journal)
         self._behind = Behind(self._pages)
         self.lines = JournalLines(self._pages, id="journal-lines")
@@ -89,7 +90,7 @@ class JournalPanel(Vertical):
         """The list, and a line to type on."""
         yield self.lines
         yield Static(id="journal-said")
-        yield Input(id="journal-asked", compact=True, select_on_focus=False)
+        yield Field(id="journal-asked", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         """Begin to look through the file."""
@@ -100,6 +101,12 @@ class JournalPanel(Vertical):
         self._over = True
         self._behind.stop()
         self._pages.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While one types, what is a key elsewhere is text, and is not offered."""
+        if self._asking and action != "leave":
+            return False
+        return super().check_action(action, parameters)
 
     # --- painting ---
 
@@ -142,7 +149,7 @@ class JournalPanel(Vertical):
 
     def _sieve_words(self) -> str:
         words = [printable(str(self.filter))] if self.filter else []
-        return " and ".join([*words, *(["only what is grave"] if self.grave_only else [])])
+        return " and ".join([*words, *(["only faults"] if self.faults_only else [])])
 
     # --- what stands in the border ---
 
@@ -159,8 +166,8 @@ class JournalPanel(Vertical):
         parts = ["journal", count(len(self._pages), "line")]
         if self.filter:
             parts.append(f"filter {printable(str(self.filter))}")
-        if self.grave_only:
-            parts.append("only what is grave")
+        if self.faults_only:
+            parts.append("only faults")
         if lines.held is not None:
             news = len(self._pages) - lines.held
             parts.append(f"HELD, {number(news)} new" if news else "HELD")
@@ -212,15 +219,15 @@ class JournalPanel(Vertical):
         self._behind.wake()
 
     def _whole(self) -> Sieve:
-        return self.filter & grave() if self.grave_only else self.filter
+        return self.filter & faults() if self.faults_only else self.filter
 
     def _repaint(self) -> None:
         if self._glance is not None:
             self.paint(self._glance)
 
-    def action_grave(self) -> None:
-        """Only what is a warning or graver, or everything again."""
-        self.grave_only = not self.grave_only
+    def action_faults(self) -> None:
+        """Only faults, or everything again."""
+        self.faults_only = not self.faults_only
         self._sift()
 
     def action_hold(self) -> None:
@@ -282,30 +289,33 @@ class JournalPanel(Vertical):
 
     def action_search(self) -> None:
         """Ask what to search for."""
-        self._ask("search", self._sought_text, _SEARCH_HELP)
+        self._ask("search", self._sought_text)
 
     def action_filter(self) -> None:
         """Ask what to show."""
-        self._ask("filter", str(self.filter), _FILTER_HELP)
+        self._ask("filter", str(self.filter))
 
-    def _ask(self, what: str, text: str, about: str) -> None:
+    def _ask(self, what: str, text: str) -> None:
         self._asking = what
         self._note = ""
-        asked = self.query_one("#journal-asked", Input)
-        asked.placeholder = f"{what}: {about}"
+        asked = self.query_one("#journal-asked", Field)
         asked.value = text
         asked.cursor_position = len(text)
         self.add_class("-asking")
-        self._say(Content.styled(f"{what}: {about}", MUTED))
+        self._explain()
         asked.focus()
+
+    def _explain(self) -> None:
+        about = _FILTER_HELP if self._asking == "filter" else _SEARCH_HELP
+        self._say(Content.styled(f"{self._asking}: {about}", MUTED))
 
     def _say(self, words: Content | None) -> None:
         self.set_class(words is not None, "-said")
         if words is not None:
             self.query_one("#journal-said", Static).update(words)
 
-    @on(Input.Changed, "#journal-asked")
-    def _typed(self, event: Input.Changed) -> None:
+    @on(Field.Changed, "#journal-asked")
+    def _typed(self, event: Field.Changed) -> None:
         event.stop()
         if not self._asking:
             return
@@ -314,8 +324,7 @@ class JournalPanel(Vertical):
         except (SieveError, PatternError) as error:
             self._say(Content.styled(f"✖ {printable(self._complaint(error))}", BAD))
             return
-        about = _FILTER_HELP if self._asking == "filter" else _SEARCH_HELP
-        self._say(Content.styled(f"{self._asking}: {about}", MUTED))
+        self._explain()
 
     def _understood(self, text: str) -> Sieve | Finder | None:
         """What the typed words mean; while one searches they are marked at once."""
@@ -329,8 +338,8 @@ class JournalPanel(Vertical):
     def _complaint(self, error: SieveError | PatternError) -> str:
         return str(error) if isinstance(error, SieveError) else f"this {error}"
 
-    @on(Input.Submitted, "#journal-asked")
-    def _asked(self, event: Input.Submitted) -> None:
+    @on(Field.Submitted, "#journal-asked")
+    def _asked(self, event: Field.Submitted) -> None:
         event.stop()
         asking = self._asking
         try:
@@ -354,6 +363,11 @@ class JournalPanel(Vertical):
         self.remove_class("-asking")
         self._say(None)
         self.lines.focus()
+
+    @on(Field.GivenUp, "#journal-asked")
+    def _given_up(self, event: Field.GivenUp) -> None:
+        event.stop()
+        self.action_leave()
 
     def action_leave(self) -> None:
         """Leave what is being typed; else stop what is being sought; else take the marks away."""

@@ -16,7 +16,7 @@ from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 from textual.strip import Strip
 
 from tui.glance import Glance
-from tui.lineup import Lineup, Styles, Tellings, Told
+from tui.lineup import Lineup, Styles, Tellings, ToldLine
 from tui.sifting import Matches
 from tui.theme import MUTED
 from vsync_sm.core.finding import Finder
@@ -231,7 +231,7 @@ class JournalLines(ScrollView, can_focus=True):
                 break
         return strips[:height], places[:height]
 
-    def _told(self, start: int, stop: int) -> list[Told]:
+    def _told(self, start: int, stop: int) -> list[ToldLine]:
         return [self._tellings.of(self._line(place)) for place in range(start, stop)]
 
     def _style(self) -> Styles:

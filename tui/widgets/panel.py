@@ -149,6 +149,7 @@ class Panel(ScrollView, can_focus=True):
         self._drawn: dict[int, _Drawn] = {}
         self._cursor: Key | None = None  # None: the first one, whatever it is
         self._cursor_at = 0
+        self._unseen = False  # the look was given while there was no room for it
 
     # --- what a panel says ---
 
@@ -172,8 +173,17 @@ class Panel(ScrollView, can_focus=True):
 
     def repaint(self) -> None:
         """Show the last look again, perhaps otherwise than before."""
-        if self._glance is not None and self.room > 0:  # what is hidden has no room
+        self._unseen = self.room <= 0  # what is hidden has none
+        if self._glance is not None and not self._unseen:
             self.show(self.rows(self._glance, self.room))
+
+    def _size_updated(
+        self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True
+    ) -> bool:
+        updated = super()._size_updated(size, virtual_size, container_size, layout)
+        if self._unseen:  # now, before anything is drawn: else it would be drawn twice
+            self.repaint()
+        return updated
 
     def on_resize(self) -> None:
         self._drawn.clear()

@@ -19,10 +19,12 @@ from tui.background import in_background
 from tui.glance import Glance
 from tui.theme import BAD, GOOD, MUTED, WARN, Look
 from tui.times import tell
+from tui.widgets.field import Field
 from tui.widgets.marks import nothing
 from tui.widgets.panel import Line, Panel, Rows
 from tui.widgets.text import folded, said
 from vsync_sm.core.errors import JournalError
+from vsync_sm.core.shapes import View
 from vsync_sm.core.whereabouts import Whereabouts, Word
 from vsync_sm.core.words import printable, share
 from vsync_sm.journal.lookup import look_up
@@ -57,7 +59,6 @@ class Answers(Panel):
         self.read: float | None = None  # the share of the journal, while it is read
         self.where: Whereabouts | None = None
         self.broken = ""  # why there is no answer
-        self.seq = 0  # the last record that the view knew of when it was asked
 
     def rows(self, glance: Glance, width: int) -> Rows:
         self.title("path", self._note(glance))
@@ -65,11 +66,14 @@ class Answers(Panel):
         return Rows([Line(line) for line in lines or [nothing(EMPTY)]])
 
     def _note(self, glance: Glance) -> str:
-        if self.where is None or not self.where.at:
-            return ""
-        when = tell(self.where.at, glance.times, glance.now)
-        older = glance.view.seq > self.seq
-        return f"as of {when}" + (": more has happened since, r asks again" if older else "")
+        at = self.where.at if self.where is not None else ""
+        return f"as of {tell(at, glance.times, glance.now)}" if at else ""
+
+    def _overtaken(self, view: View) -> bool:
+        """Whether a cycle has ended since the answer, which may be another by now."""
+        return self.where is not None and any(
+            each.finished > self.where.at for each in view.history[-1:]
+        )
 
     def _lines(self, glance: Glance, width: int) -> Iterator[Content]:
         if self.read is not None:
@@ -82,7 +86,11 @@ class Answers(Panel):
         if self.read is not None:
             yield nothing("the last answer:")
         mark = _LOOKS[self.where.verdict.word]
-        first, *facts = self.where.lines(glance.now)
+        if self._overtaken(glance.view):
+            words = f"! so it was {self._note(glance)}; a cycle has ended since: r asks again"
+            yield from folded(said(words, WARN), width, indent=2)
+            mark = Look("·", MUTED)
+        first, *facts = self.where.lines(glance.now, glance.reach)
         yield from folded(said(f"{mark.glyph} {first}", mark.style), width, indent=2)
         for fact in facts:
             line = Content.assemble((fact[:_NAME], MUTED), fact[_NAME:])
@@ -107,7 +115,6 @@ class PathPanel(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "again", "Ask again"),
         Binding("i", "type", "Type a path"),
-        Binding("escape", "leave", "Leave the line", show=False),
     ]
 
     class Read(Message):
@@ -136,10 +143,9 @@ class PathPanel(Vertical):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.journal = journal
-        self._seq = 0
         self._given_up = threading.Event()  # the last question's own
         self.answers = Answers()
-        self.field = Input(placeholder="type a path: secret/app/db")
+        self.field = Field(placeholder="type a path: secret/app/db")
         self.field.cursor_blink = False
 
     def compose(self) -> ComposeResult:
@@ -149,7 +155,6 @@ class PathPanel(Vertical):
     def paint(self, glance: Glance) -> None:
         """Show this look."""
         self.answers.paint(glance)
-        self._seq = glance.view.seq
 
     def show_path(self, path: str) -> None:
         """Ask for a path."""
@@ -170,8 +175,9 @@ class PathPanel(Vertical):
         """Type another path."""
         self.field.focus()
 
-    def action_leave(self) -> None:
-        """From the line to the answer."""
+    @on(Field.GivenUp)
+    def _left(self, event: Field.GivenUp) -> None:
+        event.stop()
         self.answers.focus()
 
     @on(Input.Submitted)
@@ -187,7 +193,6 @@ class PathPanel(Vertical):
         if path != answers.asked:
             answers.where = None
         answers.asked, answers.read, answers.broken = path, 0.0, ""
-        answers.seq = self._seq
         answers.repaint()
         answers.focus()
         self._given_up.set()

@@ -12,7 +12,7 @@ from tui.theme import BAD, BADGE, BOLD, MUTED, WARN, marked
 from tui.widgets.text import said
 from tui.widgets.top import GAP, Top, apart, joined
 from vsync_sm.core.answer import seconds_since
-from vsync_sm.core.words import duration, printable
+from vsync_sm.core.words import clock, duration, printable
 
 NO_LOAD = "reads only the journal: no load on Vault or Consul"
 
@@ -46,11 +46,31 @@ def _state(glance: Glance) -> Content:
     view = glance.view
     badge = marked(BADGE[glance.badge], str(glance.badge))
     if view.run is None:
-        return Content.assemble(badge, GAP, Content.styled("nothing yet", MUTED))
-    since = duration(int(seconds_since(view.state.since.mono, glance.now)))
+        return Content.assemble(badge, GAP, Content.styled(nothing_yet(glance), MUTED))
+    since = duration(int(seconds_since(view.state.since.mono, glance.last)))
+    if glance.badge is Badge.REPLAY and view.ended is not None:
+        since = ""
     # Together they are the title that a test, and an operator's eye, look for.
-    state = said(f"{view.state.name} {since}", BOLD)
+    state = said(f"{view.state.name} {since}".rstrip(), BOLD)
     return Content.assemble(badge, " ", state, GAP, _name(glance))
+
+
+def nothing_yet(glance: Glance) -> str:
+    """What to say where no run has begun: `awaiting the journal`, `nothing yet`, or that is all."""
+    if glance.badge is Badge.REPLAY:
+        return "nothing happened"
+    return "awaiting the journal" if glance.note else "nothing yet"
+
+
+def _end(glance: Glance) -> Content:
+    """Until when a replayed journal tells, and whether its last run has ended by itself."""
+    view = glance.view
+    if glance.badge is not Badge.REPLAY or not view.now.ts:
+        return Content()
+    if view.ended is None:
+        return Content.styled(f"! ends {clock(view.now.ts)}, not finished", WARN)
+    ended = f"{clock(view.ended.ts)}, exit code {view.ended.exit_code}"
+    return Content.styled(f"ended {ended}", MUTED)
 
 
 def _name(glance: Glance) -> Content:
@@ -74,7 +94,7 @@ def shortened(path: str, width: int) -> str:
 
 
 def _more(glance: Glance, *, only_trouble: bool = False) -> Content:
-    parts = []
+    parts = [_end(glance)]
     if glance.damage:
         words = f"✖ the journal can be read no further: {printable(glance.damage)}"
         parts.append(Content.styled(words, BAD))

@@ -19,7 +19,7 @@ from vsync_sm.core.words import count, duration, number
 STUCK_S = 5.0
 """So long on one path, and a worker stands out."""
 
-_TIME = 12
+_TIME = 6  # cells of a short time; a long one takes what it needs
 _DONE = 14
 
 
@@ -35,10 +35,25 @@ class WorkersPanel(Panel):
             self.title("workers")
             return Rows([Line(nothing(_none(glance.view)))])
         self.title(f"workers {len(workers)}")
-        held = {each.number: _held(each, glance.now) for each in workers}
+        held = {each.number: _held(each, glance.last) for each in workers}
         lines = flow(_summary(workers, held), width)
         lines += _each(workers, held, width, self.depth - len(lines))
         return Rows([Line(line) for line in lines])
+
+
+def workers_gist(glance: Glance, width: int) -> list[Content]:
+    """One line for all of them, then one for each that hangs, the longest first."""
+    cycle = glance.view.cycle
+    workers = cycle.workers if cycle is not None else ()
+    if not workers:
+        return [nothing(_none(glance.view)).truncate(width, ellipsis=True)]
+    held = {each.number: _held(each, glance.last) for each in workers}
+    stuck = _stuck(workers, held)
+    span = _span(held)
+    return [
+        flow(_summary(workers, held), width)[0],
+        *(_line(each, held[each.number], width, span) for each in stuck),
+    ]
 
 
 def _none(view: View) -> str:
@@ -77,35 +92,43 @@ def _each(
     workers: tuple[Worker, ...], held: dict[int, float], width: int, depth: int
 ) -> list[Content]:
     """A line each: the stuck ones on top; the idle ones share one where there is no room."""
-    stuck = sorted(
-        (each for each in workers if held[each.number] > STUCK_S),
-        key=lambda each: -held[each.number],
-    )
+    stuck = _stuck(workers, held)
     others = [each for each in workers if held[each.number] <= STUCK_S]
     rest: list[Worker] = []
     if len(workers) > depth:
         rest = [each for each in others if not each.path and not each.abandoned]
         others = [each for each in others if each.path or each.abandoned]
-    lines = [_line(each, held[each.number], width) for each in (*stuck, *others)]
+    span = _span(held)
+    lines = [_line(each, held[each.number], width, span) for each in (*stuck, *others)]
     if rest:
         words = f"· not busy: {_numbers(rest)}"
         lines.append(Content.styled(shorten(words, width), MUTED))
     return lines
 
 
-def _line(worker: Worker, seconds: float, width: int) -> Content:
+def _stuck(workers: tuple[Worker, ...], held: dict[int, float]) -> list[Worker]:
+    stuck = (each for each in workers if held[each.number] > STUCK_S)
+    return sorted(stuck, key=lambda each: -held[each.number])
+
+
+def _span(held: dict[int, float]) -> int:
+    """How many cells the times take: all as many as the longest, so that they stand in a column."""
+    return max((len(_time(seconds)) for seconds in held.values()), default=0)
+
+
+def _line(worker: Worker, seconds: float, width: int, span: int) -> Content:
     glyph, style, what = _doing(worker, seconds)
     time = _time(seconds) if worker.path else ""
     done = f"{number(worker.paths)} done"
     errors = f"✖ {number(worker.failures)}" if worker.failures else ""
     wide = width >= 60
-    span = _TIME if wide else _TIME - 3
+    span = max(span, _TIME)
     tail = f" {fitted(done, _DONE, right=True)}" if wide else ""
-    room = max(4, width - 6 - len(tail) - span - 6)
+    room = max(4, width - 6 - len(tail) - span - 1 - 6)
     return Content.assemble(
         (f"{glyph} {worker.number:>3} ", style or BOLD),
         (fitted(what, room), style if worker.path else (style or MUTED)),
-        (f" {fitted(time, span - 1, right=True)}", style),
+        (f" {fitted(time, span, right=True)}", style),
         (tail, MUTED),
         (f" {errors:<5}", BAD),
     )

@@ -12,21 +12,35 @@ import msgspec
 
 from vsync_sm.core.insight import moment
 from vsync_sm.core.machine import Reason, State
+from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.sentences import why
 from vsync_sm.core.shapes import Crash, Finished, View
-from vsync_sm.core.words import count, duration
+from vsync_sm.core.stall import stall
+from vsync_sm.core.words import count, duration, number
 
 _NS = 1_000_000_000
+
+ANSWERING = "answering"
+"""The word for a server that does as it should; any other is a fault's."""
 
 STUCK_AFTER = 3
 """So many cycles in a row that were not complete, and the origin is stuck."""
 
 
 class Now(msgspec.Struct, frozen=True):
-    """A moment to measure from: `wall` is ns since 1970, `mono` ns since the view's run began."""
+    """A moment to measure from: `wall` is ns since 1970, `mono` ns since the view's run began.
+
+    `end`: it is the end of a journal that is looked at afterwards, and not the present.
+    """
 
     wall: int
     mono: int
+    end: bool = False
+
+    @property
+    def ago(self) -> str:
+        """What follows an age: `ago`, or `before its end`."""
+        return "before its end" if self.end else "ago"
 
 
 def now_at(view: View, wall: int | None = None) -> Now:
@@ -48,7 +62,7 @@ def seconds_since(mono: int, now: Now) -> float:
 
 def next_tick_in(view: View, now: Now) -> float | None:
     """Seconds until a cycle begins by itself; None when none will, or nobody can say yet."""
-    if view.pause is not None or view.ended is not None or view.run is None:
+    if now.end or view.pause is not None or view.ended is not None or view.run is None:
         return None
     if view.run.once or view.state.name in {State.checking, State.halted}:
         return None
@@ -115,10 +129,10 @@ class Answer(msgspec.Struct, frozen=True):
         return _HEALTH[self.word]
 
 
-def answer(view: View, now: Now) -> Answer:
-    """The answer for a view at a moment."""
+def answer(view: View, now: Now, reach: Reach = SHELL) -> Answer:
+    """The answer for a view at a moment; `reach` is how its reader gives the origin commands."""
     word = _word(view, now)
-    because, todo = _REASONS[word](view, now)
+    because, todo = _REASONS[word](view, now, reach)
     return Answer(
         word=word,
         because=because,
@@ -152,7 +166,7 @@ def _allowed(view: View) -> float:
 # --- why, and what to do ---------------------------------------------------------------------
 
 
-def _halted(view: View, _: Now) -> tuple[str, str]:
+def _halted(view: View, _: Now, reach: Reach) -> tuple[str, str]:
     end, refusal = view.ended, view.refusal
     because = end.why if end else "it is about to end"
     fatal = view.state.reason == Reason.fatal or (end is not None and end.exit_code == _FATAL)
@@ -160,23 +174,23 @@ def _halted(view: View, _: Now) -> tuple[str, str]:
         hint = next((each.event.hint for each in reversed(view.faults) if each.event.fatal), "")
         return because, hint or "See its last faults, then start it again."
     if end is None or end.exit_code != _NOT_SAVED:
-        return because, "Start it again when it should go on: vsync-sm --headless"
+        return because, f"Start it again when it should go on: {reach.start()}"
     if refusal is None:
         return because, "See its last faults, then start it again."
-    allow = f"vsync-sm --headless --allow {refusal.event.allowance}"
+    allow = reach.start("--allow", refusal.event.allowance)
     return because, f"Restore it in Vault, or allow it when it starts again: {allow}"
 
 
-def _paused(view: View, now: Now) -> tuple[str, str]:
+def _paused(view: View, now: Now, reach: Reach) -> tuple[str, str]:
     pause = view.pause
     if pause is None:
         return "", ""
     since = duration(round(age(pause.ts, now) or 0.0))
     reason = f": {pause.why}" if pause.why else ""
-    return f"for {since}, by {pause.by}{reason}", "Resume when it is done: vsync-sm ctl resume"
+    return f"for {since}, by {pause.by}{reason}", f"Resume when it is done: {reach.ask('resume')}"
 
 
-def _refused(view: View, _: Now) -> tuple[str, str]:
+def _refused(view: View, _: Now, reach: Reach) -> tuple[str, str]:
     refusal = view.refusal
     if refusal is None:
         return "", ""
@@ -189,16 +203,16 @@ def _refused(view: View, _: Now) -> tuple[str, str]:
         return f"{said}; it is allowed", "The next cycle saves it."
     return (
         f"{said}; destinations keep what they have",
-        f"Restore it in Vault, or allow it: vsync-sm ctl allow {event.allowance}",
+        f"Restore it in Vault, or allow it: {reach.ask('allow', event.allowance)}",
     )
 
 
-def _stuck(view: View, _: Now) -> tuple[str, str]:
+def _stuck(view: View, _: Now, __: Reach) -> tuple[str, str]:
     trouble, hint = _trouble(view)
     return f"{count(view.failed_in_row, 'cycle')} in a row failed{trouble}", hint
 
 
-def _behind(view: View, now: Now) -> tuple[str, str]:
+def _behind(view: View, now: Now, reach: Reach) -> tuple[str, str]:
     since = age(view.last_complete, now)
     if since is None:
         because = "no cycle was complete yet"
@@ -210,24 +224,51 @@ def _behind(view: View, now: Now) -> tuple[str, str]:
     if view.failed_in_row:
         trouble, hint = _trouble(view)
         return f"{because}{trouble}", hint
+    hindered, help_ = _hindrance(view, now)
+    if hindered:
+        return f"{because}, and {hindered}", help_
     if since is None:
         return because, "Wait for the first one to end."
-    return because, "Wait for the next cycle to end, or ask for one: vsync-sm ctl sync"
+    return because, f"Wait for the next cycle to end, or ask for one: {reach.ask('sync')}"
 
 
 def _checking(view: View, because: str) -> tuple[str, str]:
-    for server, seen in sorted(view.conditions.items()):
-        if seen.word != "answering":
-            said = f"{because}; the start-up checks wait for {server}: {seen.message or seen.word}"
-            return said, f"See to {server}; the checks go on by themselves."
+    for server, word, message in _in_trouble(view):
+        said = f"{because}; the start-up checks wait for {server}: {message or word}"
+        return said, f"See to {server}; the checks go on by themselves."
     return f"{because}; the start-up checks go on", "Wait for the checks to end."
 
 
-def _in_sync(view: View, _: Now) -> tuple[str, str]:
+def _in_sync(view: View, now: Now, _: Reach) -> tuple[str, str]:
     if view.failed_in_row:
         trouble, hint = _trouble(view)
         return f"but {count(view.failed_in_row, 'cycle')} failed since{trouble}", hint
+    hindered, help_ = _hindrance(view, now)
+    if hindered:
+        return f"Consul holds what Vault held at the last look, but {hindered}", help_
     return "Consul holds what Vault held at the last look", ""
+
+
+def _hindrance(view: View, now: Now) -> tuple[str, str]:
+    """What holds the origin up just now, and what helps; ("", "") where nothing does."""
+    if view.cycle is not None and view.state.name == State.aborted:
+        reason = f": {why(view.state.reason)}" if view.state.reason else ""
+        return f"cycle {number(view.cycle.number)} is given up{reason}", _TRIES_AGAIN
+    for server, word, message in _in_trouble(view):
+        what = message or f"{server} is in trouble ({word.replace('_', ' ')})"
+        return what, f"See to {server}; vsync tries again by itself."
+    stalled = None if now.end else stall(view.cycle, now.mono, view.now.mono)
+    if stalled is None:
+        return "", ""
+    if not stalled.server:
+        return stalled.words, ""
+    return stalled.words, f"See whether {stalled.server} answers; vsync goes on by itself."
+
+
+def _in_trouble(view: View) -> list[tuple[str, str, str]]:
+    """Each server that was last seen not to answer, the word for it, and its message."""
+    seen = sorted(view.conditions.items())
+    return [(name, each.word, each.message) for name, each in seen if each.word != ANSWERING]
 
 
 def _trouble(view: View) -> tuple[str, str]:

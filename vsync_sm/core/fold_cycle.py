@@ -37,9 +37,26 @@ def _cycle_started(view: View, record: e.Record, event: e.CycleStarted) -> View:
     )
 
 
+@CYCLE.on(e.MountChecked)
+def _mount_checked(view: View, record: e.Record, _: e.MountChecked) -> View:
+    cycle = view.cycle
+    if cycle is None:
+        return view
+    return replace(view, cycle=replace(cycle, checked=cycle.checked + 1, moved=record.mono))
+
+
 @CYCLE.on(e.SyncInfoRead)
-def _sync_info_read(view: View, _: e.Record, event: e.SyncInfoRead) -> View:
-    return view if view.cycle is None else replace(view, cycle=replace(view.cycle, former=event))
+def _sync_info_read(view: View, record: e.Record, event: e.SyncInfoRead) -> View:
+    if view.cycle is None:
+        return view
+    return replace(view, cycle=replace(view.cycle, former=event, moved=record.mono))
+
+
+@CYCLE.on(e.FolderListed)
+def _folder_listed(view: View, record: e.Record, _: e.FolderListed) -> View:
+    if view.cycle is None:
+        return view
+    return _count(replace(view, cycle=replace(view.cycle, moved=record.mono)), "folders")
 
 
 @CYCLE.on(e.PathsListed)
@@ -96,23 +113,25 @@ def _ended(cycle: Cycle, number: int, failures: int = 0) -> tuple[Worker, ...]:
 
 
 @CYCLE.on(e.InsightGenerated)
-def _insight_generated(view: View, _: e.Record, event: e.InsightGenerated) -> View:
+def _insight_generated(view: View, record: e.Record, event: e.InsightGenerated) -> View:
     cycle = view.cycle
     if cycle is None:
         return view
+    moved = record.mono
     tally = cycle.tally
     generated = tally.generated + 1
     workers = _ended(cycle, event.worker)
     if event.change == "unchanged":
         tally = replace(tally, generated=generated, unchanged=tally.unchanged + 1)
-        return replace(view, cycle=replace(cycle, tally=tally, workers=workers))
+        return replace(view, cycle=replace(cycle, tally=tally, workers=workers, moved=moved))
     if event.change == "added":
         tally = replace(tally, generated=generated, added=tally.added + 1)
         changes = _sampled(cycle.changes, "added", event.path)
     else:
         tally = replace(tally, generated=generated, updated=tally.updated + 1)
         changes = _sampled(cycle.changes, "updated", event.path)
-    return replace(view, cycle=replace(cycle, tally=tally, workers=workers, changes=changes))
+    cycle = replace(cycle, tally=tally, workers=workers, changes=changes, moved=moved)
+    return replace(view, cycle=cycle)
 
 
 def _sampled(changes: Changes, kind: str, item: object) -> Changes:
@@ -123,21 +142,23 @@ def _sampled(changes: Changes, kind: str, item: object) -> Changes:
 
 
 @CYCLE.on(e.InsightSkipped)
-def _insight_skipped(view: View, _: e.Record, event: e.InsightSkipped) -> View:
-    if view.cycle is None:
+def _insight_skipped(view: View, record: e.Record, event: e.InsightSkipped) -> View:
+    cycle = view.cycle
+    if cycle is None:
         return view
-    workers = _ended(view.cycle, event.worker)
-    return _count(replace(view, cycle=replace(view.cycle, workers=workers)), "skipped")
+    cycle = replace(cycle, workers=_ended(cycle, event.worker), moved=record.mono)
+    return _count(replace(view, cycle=cycle), "skipped")
 
 
 @CYCLE.on(e.PathFailed)
-def _path_failed(view: View, _: e.Record, event: e.PathFailed) -> View:
+def _path_failed(view: View, record: e.Record, event: e.PathFailed) -> View:
     cycle = view.cycle
     if cycle is None:
         return view
     workers = _ended(cycle, event.worker, failures=1)
     changes = _sampled(cycle.changes, "failed", event)
-    return _count(replace(view, cycle=replace(cycle, workers=workers, changes=changes)), "failed")
+    cycle = replace(cycle, workers=workers, changes=changes, moved=record.mono)
+    return _count(replace(view, cycle=cycle), "failed")
 
 
 @CYCLE.on(e.InsightCarriedForward)
@@ -184,7 +205,6 @@ def _counts(cls: type[e.Event], name: str) -> None:
     CYCLE.table[cls] = lambda view, _record, _event: _count(view, name)
 
 
-_counts(e.FolderListed, "folders")
 _counts(e.PathAbandoned, "abandoned")
 _counts(e.RetryScheduled, "retries")
 

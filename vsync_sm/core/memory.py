@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, ClassVar
 
 import msgspec
@@ -120,7 +120,7 @@ class Memory:
         self.carried: dict[str, int] = {}
         self.told_failing = False
         self.crashed: tuple[str, str, int | None] | None = None
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}
         self._remembered: dict[str, Remembered] = {}
         self._doubtful: set[str] = set()
         self._refused: dict[str, Refused] = {}
@@ -134,6 +134,10 @@ class Memory:
     def knows(self, prefix: str) -> bool:
         """Whether a sync info is known to have lain under this prefix."""
         return prefix in self._known
+
+    def last_seen(self, prefix: str) -> int:
+        """The cycle that saw, or saved, a sync info under this prefix last; 0: none did."""
+        return self._known.get(prefix, 0)
 
     def remembered(self, prefix: str) -> Remembered | None:
         """The last sync info that was committed under this prefix."""
@@ -157,6 +161,16 @@ class Memory:
     def last_refusal(self) -> str:
         """The id of the last refusal, "" where there is none."""
         return next(reversed(self._refused), "")
+
+    @property
+    def prefix(self) -> str:
+        """Where the cycle that is told saves to."""
+        return self._cycle.prefix
+
+    @property
+    def vanishing(self) -> Set[str]:
+        """The paths that the cycle which is told lets vanish."""
+        return self._cycle.vanished
 
     def vanished_since(self, since: int, prefix: str) -> Counter[str]:
         """By mount, what vanished unasked in saves later than `since` (ns since 1970)."""
@@ -200,10 +214,10 @@ class Memory:
     def _mount_checked(self, _: Record, event: events.MountChecked) -> None:
         self._cycle.accessors[event.mount] = event.accessor
 
-    def _sync_info_read(self, _: Record, event: events.SyncInfoRead) -> None:
+    def _sync_info_read(self, record: Record, event: events.SyncInfoRead) -> None:
         self._cycle.prefix = event.prefix
         if event.index:
-            self._known.add(event.prefix)
+            self._known[event.prefix] = record.cycle or 0
 
     def _generated(self, _: Record, event: events.InsightGenerated) -> None:
         if self.carried:
@@ -311,7 +325,7 @@ class Memory:
         save, self.open_save = self.open_save, None
         if save is None:
             return
-        self._known.add(save.prefix)
+        self._known[save.prefix] = max(save.cycle, self._known.get(save.prefix, 0))
         self._remembered[save.prefix] = Remembered(save.num_buckets, save.started.insights)
         self._spend(save.started.allowance)
         # Every key of its own that was in doubt was written anew: what comes late is refused.

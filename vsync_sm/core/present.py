@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from vsync_sm.core import events as e
-from vsync_sm.core.refusal import refusal, rule
+from vsync_sm.core.refusal import refusal, rules
 from vsync_sm.core.sentences import phases, sentence, summary, why
 from vsync_sm.core.words import (
     clock,
@@ -36,7 +36,7 @@ __all__ = [
     "phases",
     "printable",
     "refusal",
-    "rule",
+    "rules",
     "sentence",
     "severity",
     "share",

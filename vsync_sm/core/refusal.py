@@ -13,12 +13,22 @@ _BACKWARDS = frozenset(("backwards", "backwards_mount"))
 _BROKEN = frozenset(("undecodable", "missing_bucket"))
 
 
-def rule(refusal: Refusal) -> str:
-    """One rule that refuses, in words with its numbers and its limit."""
+def rules(event: SaveRefused) -> tuple[str, ...]:
+    """Each rule that refuses, in words with its numbers and its limit.
+
+    What left in saves of the last hour counts along, so it is told apart: without it the number
+    would contradict how many paths this save would remove.
+    """
+    return tuple(
+        printable(f"{_rule(each)}{_recent(each, event.vanished)}") for each in event.refusals
+    )
+
+
+def _rule(refusal: Refusal) -> str:
     words = _RULES.get(refusal.rule, _unknown)
     either = f"{count(FEW, 'path')} or {share(refusal.limit)}, whichever is more"
     limit = f" (limit: {either})" if refusal.limit else ""
-    return printable(f"{words(refusal)}{limit}")
+    return f"{words(refusal)}{limit}"
 
 
 def _of(refusal: Refusal) -> str:
@@ -82,8 +92,7 @@ def _block(event: SaveRefused, allow_command: str, *, planned: bool, live: bool)
         yield "The save would be refused. Destinations would keep what they have."
     else:
         yield "The save is refused. Consul was not touched; destinations keep what they have."
-    for each in event.refusals:
-        yield f"  - {rule(each)}{_recent(each, event.vanished)}"
+    yield from (f"  - {each}" for each in rules(event))
     if event.vanished:
         yield f"Would vanish, by mount: {counts(event.vanished)}"
     if event.regressed:
@@ -119,28 +128,28 @@ def _recent(refusal: Refusal, vanished: Mapping[str, int]) -> str:
 
 
 def _advice(event: SaveRefused) -> Iterator[str]:
-    rules = {each.rule for each in event.refusals}
-    if rules & _SHRINK:
+    names = {each.rule for each in event.refusals}
+    if names & _SHRINK:
         yield (
             "If it is not meant, restore it in Vault (or put the mount back into the "
             "configuration): the next cycle then saves by itself."
         )
-    if rules & _BACKWARDS:
+    if names & _BACKWARDS:
         yield (
             "Versions going back mean a restored snapshot: destinations keep their newer ones "
             "until Vault has passed them."
         )
-    if "num_buckets" in rules:
+    if "num_buckets" in names:
         yield (
             "numBuckets must change at every destination together with the origin: "
             "a destination with another number halts. If it is not meant, set it back."
         )
-    if rules & _BROKEN:
+    if names & _BROKEN:
         yield "Look who else writes to this sync path. Allowing it writes the buckets anew."
-    if "missing_sync_info" in rules:
+    if "missing_sync_info" in names:
         yield (
             "Look who deleted it, and whether this is the right Consul, datacentre and sync path. "
             "Allowing it saves as if for the first time."
         )
-    if "first_save_incomplete" in rules:
+    if "first_save_incomplete" in names:
         yield "Mend what keeps these paths from being read: the next cycle then saves by itself."

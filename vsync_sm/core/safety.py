@@ -109,12 +109,18 @@ def failing_in_a_row(row: int) -> bool:
 # --- 4. Shrinking needs a yes ----------------------------------------------------------------
 
 
+def too_many_vanish(vanished: int, former: int, limits: Limits) -> bool:
+    """Whether so many of the former paths, all in all, must not vanish unasked."""
+    return _too_many(vanished, former, limits.max_shrink)
+
+
 class Proposal(msgspec.Struct, frozen=True):
     """What a cycle would save, and all that is known beside it.
 
     `insights` are the new ones, the carried ones among them; `failed` the paths that could not be
     read and had nothing to carry. `replaced` are the mounts whose accessor is another one than at
-    the last save. `known` says that the journal knows of a sync info under this prefix.
+    the last save. `known` says that the journal knows of a sync info under this prefix, and
+    `last_seen` the cycle in which it was there last (0: nobody knows).
     `recent` counts by mount what vanished unasked in the saves of the last hour. `allowed` is
     what a human allowed, as `items` names it. `expected` counts by mount the insights of the last
     commit, or those that a human was shown with what was allowed; `expected_buckets` is its N.
@@ -127,6 +133,7 @@ class Proposal(msgspec.Struct, frozen=True):
     failed: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
     known: bool = False
+    last_seen: int = 0
     recent: Mapping[str, int] = {}
     allowed: frozenset[str] = frozenset()
     expected: Mapping[str, int] = {}
@@ -216,7 +223,7 @@ def _shares(
     there = _by_mount(proposal.former.insights, proposal.mounts)
     before = sum(recent.values())
     count, of = len(paths) + before, len(proposal.former.insights) + before
-    if _too_many(count, of, limits.max_shrink):
+    if too_many_vanish(count, of, limits):
         yield Refusal(rule=rule, count=count, of=of, limit=limits.max_shrink)
     for mount in sorted(now):
         before = recent.get(mount, 0)
@@ -241,8 +248,12 @@ def _replaced_mounts(proposal: Proposal, unasked: Iterable[str]) -> Iterator[Ref
 
 def _sync_info(proposal: Proposal) -> Iterator[Refusal]:
     former, allowed = proposal.former, proposal.allowed
-    if former.absent and proposal.known and "missing_sync_info" not in allowed:
-        yield Refusal(rule="missing_sync_info")
+    if former.absent and proposal.known:
+        # A yes is for this loss alone: once something was saved, the next one is another.
+        last = (f"last seen in cycle {proposal.last_seen}",) if proposal.last_seen else ()
+        missing = Refusal(rule="missing_sync_info", items=last)
+        if not items((), (), (), (missing,)) <= allowed:
+            yield missing
     buckets = proposal.expected_buckets if former.digests is None else len(former.digests)
     if buckets is not None and buckets != proposal.num_buckets:
         change = f"{buckets} -> {proposal.num_buckets}"
@@ -319,12 +330,23 @@ def items(
     lines += [f"regressed {path}" for path in regressed]
     if "first_save_incomplete" in rules:
         lines += [f"failed {path}" for path in failed]
-    if "missing_sync_info" in rules:
-        lines.append("missing_sync_info")
+    lines += [refusal.rule for refusal in refusals if _is_bare(refusal)]
     lines += [f"{refusal.rule} {item}" for refusal in refusals for item in refusal.items]
     return frozenset(lines)
 
 
+def _is_bare(refusal: Refusal) -> bool:
+    # So it stands in journals that do not say in which cycle the sync info was seen last.
+    return refusal.rule == "missing_sync_info" and not refusal.items
+
+
 def allowance_id(refused: Iterable[str]) -> str:
-    """The id of a refusal: 12 hex digits of SHA-256 over the sorted lines of `items`."""
-    return hashlib.sha256("\n".join(sorted(refused)).encode()).hexdigest()[:12]
+    """The id of a refusal: 12 hex digits of SHA-256 over the sorted lines of `items`.
+
+    Where a path holds a newline each line is told with its length, so that no other lines, put
+    together, have this id too.
+    """
+    lines = sorted(refused)
+    if any("\n" in line for line in lines):
+        lines = [f"\0{len(line)}:{line}" for line in lines]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from vsync_sm.core import events as e
-from vsync_sm.core.refusal import rule
+from vsync_sm.core.refusal import rules
 from vsync_sm.core.words import count, counts, duration, number, printable, size
 
 _E = TypeVar("_E", bound=e.Event)
@@ -233,8 +233,7 @@ def _save_skipped(_: e.SaveSkipped) -> str:
 
 @_says(e.SaveRefused)
 def _save_refused(event: e.SaveRefused) -> str:
-    rules = "; ".join(rule(each) for each in event.refusals)
-    return f"the save is refused: {rules} (allowance id {event.allowance})"
+    return f"the save is refused: {'; '.join(rules(event))} (allowance id {event.allowance})"
 
 
 @_says(e.SaveFailed)

@@ -118,7 +118,10 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Cycle(msgspec.Struct, frozen=True):
-    """The cycle that goes on. `listed` is None until listing is complete."""
+    """The cycle that goes on. `listed` is None until listing is complete.
+
+    `checked` of its mounts have been asked for; something was finished last at `moved` (mono, ns).
+    """
 
     number: int
     asked: str
@@ -127,6 +130,8 @@ class Cycle(msgspec.Struct, frozen=True):
     num_buckets: int
     mounts: tuple[str, ...]
     phases: tuple[Phase, ...] = ()
+    moved: int = 0
+    checked: int = 0
     former: e.SyncInfoRead | None = None
     listed: int | None = None
     by_mount: dict[str, int] = {}

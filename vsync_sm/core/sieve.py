@@ -33,7 +33,7 @@ from vsync_sm.core.terms import (
     mean,
 )
 
-__all__ = ["Sieve", "SieveError", "Term", "faults", "grave", "parse", "searching"]
+__all__ = ["Sieve", "SieveError", "Term", "faults", "parse", "searching"]
 
 
 class Sieve(msgspec.Struct, frozen=True):
@@ -67,11 +67,6 @@ def parse(text: str) -> Sieve:
         SieveError: a term cannot be understood.
     """
     return Sieve(tuple(_term(word) for word in _words(text)))
-
-
-def grave() -> Sieve:
-    """What is a warning or graver."""
-    return parse("severity:warning")
 
 
 def faults() -> Sieve:

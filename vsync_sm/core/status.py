@@ -10,7 +10,8 @@ from typing import Any
 
 from vsync_sm.core.answer import Answer, Now, age, answer, next_tick_in, seconds_since
 from vsync_sm.core.commands import paused
-from vsync_sm.core.pace import Pace, pace
+from vsync_sm.core.pace import Pace, pace, per_second
+from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.sentences import why
 from vsync_sm.core.shapes import Cycle, View
 from vsync_sm.core.words import clock, count, counts, duration, number, printable, share
@@ -22,9 +23,12 @@ _NEVER = "none that this journal knows of"
 # --- for a person ----------------------------------------------------------------------------
 
 
-def status_lines(view: View, now: Now) -> list[str]:
-    """The state of the origin, a line each: the answer first, then what it rests on."""
-    told = answer(view, now)
+def status_lines(view: View, now: Now, reach: Reach = SHELL) -> list[str]:
+    """The state of the origin, a line each: the answer first, then what it rests on.
+
+    `reach` is how its reader gives the origin commands.
+    """
+    told = answer(view, now, reach)
     lines = [f"{told.word}: {told.because}"]
     lines += [f"{name:<{_WIDTH}} {words}" for name, words in _facts(view, now, told)]
     return [printable(line) for line in lines]
@@ -65,7 +69,9 @@ def _cycle(cycle: Cycle, how: Pace) -> str:
         f"{number(n)} {name}" for name in ("failed", "carried") if (n := getattr(cycle.tally, name))
     ]
     if how.rate is not None:
-        said.append(f"{how.rate:,.1f} paths a second")
+        said.append(per_second(how.rate))
+    if how.stall is not None:
+        said.append(how.stall.words)
     if how.eta_s:
         said.append(f"{duration(how.eta_s)} to go")
     said.append(f"{duration(how.deadline_left_s)} until its deadline")
@@ -134,9 +140,9 @@ def _run(view: View) -> Iterator[tuple[str, str]]:
 # --- for a program ---------------------------------------------------------------------------
 
 
-def status_document(view: View, now: Now) -> dict[str, Any]:
+def status_document(view: View, now: Now, reach: Reach = SHELL) -> dict[str, Any]:
     """The same, ready for JSON. What is not there is None; names that end in `_s` are seconds."""
-    told = answer(view, now)
+    told = answer(view, now, reach)
     return {
         "word": str(told.word),
         "health": str(told.health),

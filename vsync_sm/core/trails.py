@@ -11,11 +11,14 @@ import msgspec
 from vsync_sm.core import events as e
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.shapes import Pause
-from vsync_sm.core.sync_info import bucket_of, data_path
+from vsync_sm.core.sync_info import bucket_of, data_path, mount_of
 from vsync_sm.core.trail import Fate, Seen, Trail
 
 NEAR = 5
 """So many paths that may be meant are named."""
+
+_ALIKE = 0.66
+"""So much of two paths must be alike, of 1, before one may be meant by the other."""
 
 _COMPARED = 16_000_000
 """Likeness costs about the product of two lengths; so much of it takes a second at most."""
@@ -42,17 +45,38 @@ def resolve(given: str, mounts: Iterable[str]) -> list[str]:
 
 
 def near(given: str, mounts: Iterable[str], paths: Iterable[str]) -> tuple[str, ...]:
-    """The known paths most like the one given, a few: those that hold it, then those alike."""
+    """The known paths most like the one given, a few.
+
+    First those that hold it, then those alike behind their mount (all paths of a mount begin alike,
+    which says nothing); where no mount fits what was given, then those with the same name.
+    """
+    mounts = tuple(mounts)
     bare = given.strip("/")
-    wanted = resolve(given, mounts) or [bare]
+    wanted = resolve(given, mounts)
     known = sorted(set(paths), key=lambda each: (len(each), each))
-    last = f"/{bare.rpartition('/')[2]}"
-    found = dict.fromkeys(each for each in known if any(want in each for want in wanted))
-    found |= dict.fromkeys(each for each in known if each.endswith(last))
+    found = dict.fromkeys(each for each in known if any(want in each for want in wanted or [bare]))
+    if not wanted:
+        last = f"/{bare.rpartition('/')[2]}"
+        found |= dict.fromkeys(each for each in known if each.endswith(last))
     if len(found) < NEAR:
-        around = _affordable(wanted[0], known)
-        found |= dict.fromkeys(difflib.get_close_matches(wanted[0], around, NEAR, 0.6))
+        found |= dict.fromkeys(
+            _alike(_behind(wanted[-1] if wanted else bare, mounts), known, mounts)
+        )
     return tuple(found)[:NEAR]
+
+
+def _alike(wanted: str, known: list[str], mounts: tuple[str, ...]) -> Iterator[str]:
+    """The paths that are much like the one wanted behind their mounts, the most alike first."""
+    behind: dict[str, list[str]] = {}
+    for each in _affordable(wanted, known):
+        behind.setdefault(_behind(each, mounts), []).append(each)
+    for each in difflib.get_close_matches(wanted, behind, NEAR, _ALIKE):
+        yield from behind[each]
+
+
+def _behind(path: str, mounts: tuple[str, ...]) -> str:
+    """A data path without its mount."""
+    return path.removeprefix(f"{mount_of(path, mounts)}data/")
 
 
 def _affordable(wanted: str, known: list[str]) -> Iterator[str]:

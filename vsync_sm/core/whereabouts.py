@@ -14,6 +14,7 @@ import msgspec
 
 from vsync_sm.core.answer import Now, age
 from vsync_sm.core.insight import Insight
+from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.sentences import skipped, why
 from vsync_sm.core.trail import Fate, Held, Look, Seen, Trail
 from vsync_sm.core.trails import Trails, near, resolve
@@ -63,10 +64,14 @@ class Whereabouts(Trails):
 
     @property
     def verdict(self) -> Verdict:
-        """Is it out?"""
+        """Is it out? For who reads in a shell, with the journal in the default place."""
+        return self.judged(SHELL)
+
+    def judged(self, reach: Reach) -> Verdict:
+        """Is it out? `reach` is how the reader gives the origin commands."""
         trails = self.trails
         if len(trails) == 1:
-            return _Judge(self, trails[0]).verdict()
+            return _Judge(self, trails[0], reach).verdict()
         if trails:
             paths = " and ".join(trail.path for trail in trails)
             return Verdict(Word.AMBIGUOUS, f"the journal knows {paths}", "Say which one is meant.")
@@ -84,10 +89,10 @@ class Whereabouts(Trails):
         because = f"it begins with none of the mounts {listing(list(self.mounts))}"
         return Verdict(Word.UNKNOWN, because, todo or "Say it with its mount.")
 
-    def lines(self, now: Now | None = None) -> list[str]:
+    def lines(self, now: Now | None = None, reach: Reach = SHELL) -> list[str]:
         """All of it, a line each: the verdict first. `now` gives ages; None: none are told."""
         trails = self.trails
-        said = self.verdict
+        said = self.judged(reach)
         name = trails[0].path if len(trails) == 1 else self.given
         lines = [f"{name}: {said.word}, {said.because}"]
         facts = [("to do", said.todo)] if said.todo else []
@@ -98,9 +103,9 @@ class Whereabouts(Trails):
         lines += [f"{name:<{_WIDTH}} {words}" for name, words in facts]
         return [printable(line) for line in lines]
 
-    def document(self, now: Now | None = None) -> dict[str, Any]:
+    def document(self, now: Now | None = None, reach: Reach = SHELL) -> dict[str, Any]:
         """The same, ready for JSON. What is not there is None; ages end in `_s`."""
-        said = self.verdict
+        said = self.judged(reach)
         trails = self.trails
         trail = trails[0] if len(trails) == 1 else None
         return {
@@ -132,9 +137,10 @@ class Whereabouts(Trails):
 class _Judge:
     """Says of one trail whether Consul holds what was last read, and why not."""
 
-    def __init__(self, where: Trails, trail: Trail) -> None:
+    def __init__(self, where: Trails, trail: Trail, reach: Reach) -> None:
         self.where = where
         self.trail = trail
+        self.reach = reach
 
     def verdict(self) -> Verdict:
         look, held = self.trail.look, self.trail.held
@@ -195,7 +201,7 @@ class _Judge:
         if self.where.refusal is None:
             return ""
         event = self.where.refusal[1]
-        return f"See vsync-sm ctl status; to allow it: vsync-sm ctl allow {event.allowance}"
+        return f"Restore it in Vault, or allow it: {self.reach.ask('allow', event.allowance)}"
 
     def _next(self, usual: str) -> str:
         """What to do for another cycle."""
@@ -203,10 +209,11 @@ class _Judge:
         if where.cycle is not None:
             return f"Wait for the end of cycle {number(where.cycle)}."
         if where.ended:
-            return "The run has ended: start it again (vsync-sm --headless)."
+            return f"The run has ended; start it again: {self.reach.start()}"
         if where.pause is not None:
             since = f"since {clock(where.pause.ts)} by {where.pause.by}"
-            return f"vsync is paused {since}: vsync-sm ctl resume, or one cycle: vsync-sm ctl sync"
+            resume, sync = self.reach.ask("resume"), self.reach.ask("sync")
+            return f"vsync is paused {since}. To resume: {resume}; for one cycle: {sync}"
         return usual
 
 
@@ -264,8 +271,10 @@ def _facts(where: Trails, trail: Trail, now: Now | None) -> Iterator[tuple[str, 
 
 
 def _at(ts: str, now: Now | None) -> str:
-    ago = None if now is None else age(ts, now)
-    return clock(ts) if ago is None else f"{clock(ts)} ({duration(ago)} ago)"
+    passed = None if now is None else age(ts, now)
+    if now is None or passed is None:
+        return clock(ts)
+    return f"{clock(ts)} ({duration(passed)} {now.ago})"
 
 
 def _looked(look: Look) -> str:

@@ -5,14 +5,16 @@ Nothing that an operator brings about stands in a journal without the command th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from vsync_sm.core import events as e
 from vsync_sm.core.commands import COMMANDS
 from vsync_sm.core.insight import moment
 from vsync_sm.core.machine import Reason, Trigger
 from vsync_sm.core.memory import Allowance, Memory
+from vsync_sm.core.safety import ALLOWANCE_S, Limits, too_many_vanish
 
+_NS = 1_000_000_000
 _COMMAND_LINE = "command line"
 _THROUGH = frozenset(("control socket", "console", _COMMAND_LINE))
 _ABORTED_FOR = frozenset((Reason.operator, Reason.signal, Reason.fatal, Reason.fault))
@@ -133,6 +135,9 @@ class Allowed:
         self._memory = Memory()
         self._yes: Allowance | None = None
         self._late = False
+        self._limits = Limits()
+        self._former = 0
+        self._recent = 0
 
     @property
     def heeds_insights(self) -> bool:
@@ -147,6 +152,11 @@ class Allowed:
                 yield from self._granted(event)
             elif isinstance(event, e.SaveStarted):
                 yield from self._save_started(record, event)
+                yield from self._shrink()
+            elif isinstance(event, e.SyncInfoRead):
+                self._former = event.insights
+            elif isinstance(event, e.RunStarted):
+                self._limits = _limits(event.config)
             self._memory.note(record)
             if isinstance(event, e.Transitioned) and event.trigger == Trigger.worked:
                 self._judge(record)
@@ -163,7 +173,19 @@ class Allowed:
         # A cycle is judged with the yes that is in force when its workers have ended. It may be
         # over before the save begins, and one that is given later is for the next save.
         self._yes = self._memory.allowance
-        self._late = self._yes is not None and self._yes.expired(moment(record.ts))
+        now = moment(record.ts)
+        self._late = self._yes is not None and self._yes.expired(now)
+        since = now - int(ALLOWANCE_S * _NS)
+        self._recent = self._memory.vanished_since(since, self._memory.prefix).total()
+
+    def _shrink(self) -> Iterator[str]:
+        # Of one mount alone it cannot be told here: what there was before is told in one sum.
+        covers = self._yes.refused.covers if self._yes is not None else frozenset()
+        unasked = sum(f"vanished {path}" not in covers for path in self._memory.vanishing)
+        vanished, former = unasked + self._recent, self._former + self._recent
+        if unasked and too_many_vanish(vanished, former, self._limits):
+            share = f"maxShrink is {self._limits.max_shrink:g}"
+            yield f"{vanished} of {former} paths vanish unasked by this save, but {share}"
 
     def _save_started(self, record: e.Record, event: e.SaveStarted) -> Iterator[str]:
         yes, held = self._yes, self._memory.allowance
@@ -178,3 +200,12 @@ class Allowed:
             yield f"{what}, whose hour is over"
         if not event.index_key.startswith(yes.refused.prefix):
             yield f"{what}, which was given for {yes.refused.prefix}"
+
+
+def _limits(config: Mapping[str, object]) -> Limits:
+    """The limits of a run as it told them; what it did not tell is as ever."""
+    origin = config.get("origin")
+    share = origin.get("maxShrink") if isinstance(origin, dict) else None
+    if isinstance(share, (int, float)) and not isinstance(share, bool):
+        return Limits(max_shrink=share)
+    return Limits()

@@ -15,7 +15,7 @@ import orjson
 from vsync_sm.core.commands import Done, misasked
 from vsync_sm.operate.direct import WAIT_S
 from vsync_sm.operate.peer import peer_of
-from vsync_sm.operate.place import beside_journal, in_runtime_directory
+from vsync_sm.operate.place import beside_journal, in_runtime_directory, reach_of
 from vsync_sm.operate.protocol import ANSWER_LIMIT, VERSION, Answer, Request
 
 REACH_S = 3.0
@@ -24,7 +24,7 @@ REACH_S = 3.0
 ANSWER_S = WAIT_S + 5.0
 """So long may a whole answer take."""
 
-MAYBE_DONE = "it may have been done: look with vsync-sm ctl status"
+MAYBE_DONE = "it may have been done: look with"
 
 NOT_VSYNC = "what listens there is no vsync that this one understands"
 
@@ -72,7 +72,8 @@ class Remote:
         try:
             told = self.ask(Request(v=VERSION, command=command, argument=argument))
         except Unanswered as unanswered:
-            return Done(False, f"{unanswered.why}; {MAYBE_DONE}")
+            look = reach_of(self._journal).shell("ctl", "status")
+            return Done(False, f"{unanswered.why}; {MAYBE_DONE} {look}")
         except Unreachable as unreachable:
             return Done(False, unreachable.why)
         return Done(told.ok, told.words)
@@ -91,7 +92,9 @@ class Remote:
 
     def status(self) -> Answer:
         """The origin's state. Raises Unreachable."""
-        return self.ask(Request(v=VERSION, query="status"))
+        # A name that is no text names nothing in a line of JSON either.
+        journal = reach_of(self._journal).journal.encode(errors="replace").decode()
+        return self.ask(Request(v=VERSION, query="status", argument=journal))
 
     def ask(self, request: Request) -> Answer:
         """One question, one answer. Raises Unreachable."""

@@ -20,7 +20,8 @@ import orjson
 from vsync_sm.core.answer import answer, now_at
 from vsync_sm.core.commands import Done, misasked
 from vsync_sm.core.consequence import consequences, to_type
-from vsync_sm.core.events import Record
+from vsync_sm.core.events import CycleStarted, Record
+from vsync_sm.core.reach import Reach
 from vsync_sm.core.status import status_document, status_lines
 from vsync_sm.core.view import View
 from vsync_sm.operate.direct import ask_to_do, ask_what_is_refused
@@ -39,6 +40,9 @@ IDLE_S = 10.0
 
 TAKE_S = 30.0
 """A peer has so many seconds for taking a whole answer."""
+
+STALL_S = 5.0
+"""A peer that takes nothing of an answer for so many seconds gives its place to others."""
 
 GOODBYE_S = 0.5
 """At the end, answers under way have so many seconds."""
@@ -71,6 +75,8 @@ class Control:
         self._wall = wall
         self._peer_of = peer_of
         self._listener: Listener | None = None
+        self._private = False
+        self._opening = threading.Lock()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._served: dict[socket.socket, threading.Thread] = {}
@@ -91,7 +97,8 @@ class Control:
             return
         path = socket_path(journal, environment)
         try:
-            self._listener = listen(path, private=path != beside_journal(journal))
+            self._private = path != beside_journal(journal)
+            self._listener = listen(path, private=self._private)
             threading.Thread(target=self._accept, name="control", daemon=True).start()
         except Unusable as unusable:
             self.trouble = str(unusable)
@@ -101,16 +108,20 @@ class Control:
                 self._listener.close()
                 self._listener = None
 
-    def __call__(self, _: Record, view: View) -> None:
-        """Keep the newest view."""
+    def __call__(self, record: Record, view: View) -> None:
+        """Keep the newest view; with each cycle, see that the socket can still be found."""
         self._view = view
+        if self._listener is not None and isinstance(record.event, CycleStarted):
+            with suppress(RuntimeError):  # there are no more threads: the next cycle tries again
+                threading.Thread(target=self._mend, name="control-mend", daemon=True).start()
 
     def close(self) -> None:
         """Listen no more, let answers under way be given, and take the socket away."""
         if self._listener is None:
             return
-        self._closing.set()
-        self._listener.close()
+        with self._opening:
+            self._closing.set()
+            self._listener.close()
         with self._lock:
             served = dict(self._served)
         for connection in served:
@@ -120,13 +131,22 @@ class Control:
         for thread in served.values():
             thread.join(max(0.0, until - time.monotonic()))
 
+    def _mend(self) -> None:
+        """Listen anew where somebody has removed the file, as one does who tidies up."""
+        with self._opening:
+            old = self._listener
+            if old is None or self._closing.is_set() or old.stands():
+                return
+            with suppress(Unusable, OSError):  # another's is left alone; the next cycle tries again
+                self._listener = listen(old.path, private=self._private)
+                old.close()
+
     # --- on the accepting thread ---
 
     def _accept(self) -> None:
-        listener = self._listener
-        while listener is not None and self._connections.wait(self._closing):
+        while self._listener is not None and self._connections.wait(self._closing):
             try:
-                connection, _ = listener.socket.accept()
+                connection, _ = self._listener.socket.accept()
             except OSError:  # it was closed, or there are no descriptors left just now
                 if self._closing.wait(0.1):
                     return
@@ -211,11 +231,13 @@ class Control:
         """The whole answer, in `TAKE_S` seconds at most. Raises OSError."""
         until = time.monotonic() + TAKE_S
         for piece in pieces:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            connection.settimeout(left)
-            connection.sendall(piece)
+            rest = memoryview(piece)
+            while rest:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                connection.settimeout(min(left, STALL_S))
+                rest = rest[connection.send(rest) :]
 
     def _pieces(self, request: Request | str, peer: Peer) -> Iterator[bytes]:
         if isinstance(request, str):
@@ -223,7 +245,7 @@ class Control:
         elif request.query == "refused":
             yield from self._refused(request.argument)
         elif request.query:
-            yield _line(self._query(request.query))
+            yield _line(self._query(request.query, request.argument))
         else:
             yield _line(self._command(request, peer))
 
@@ -237,15 +259,15 @@ class Control:
         done: Done = ask_to_do(self._inbox, request.command, request.argument, asker)
         return Answer(ok=done.ok, words=done.words)
 
-    def _query(self, query: str) -> Answer:
+    def _query(self, query: str, journal: str) -> Answer:
         if query == "ping":
             return Answer(ok=True)
         view = self._view
-        now = now_at(view, self._wall())
+        now, reach = now_at(view, self._wall()), Reach(journal)
         return Answer(
             ok=True,
-            lines=tuple(status_lines(view, now)),
-            document=status_document(view, now),
+            lines=tuple(status_lines(view, now, reach)),
+            document=status_document(view, now, reach),
             health=str(answer(view, now).health),
         )
 

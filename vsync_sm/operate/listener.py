@@ -26,6 +26,13 @@ class Listener:
         self.socket = listening
         self._identity = _identity(path)
 
+    def stands(self) -> bool:
+        """Whether its file is still there, so that it can be found."""
+        try:
+            return _identity(self.path) == self._identity
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Listen no more, and remove the file, if it is still this listener's own."""
         with suppress(OSError):

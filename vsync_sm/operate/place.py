@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.reach import SHELL, Reach
 
 PATH_LIMIT = 100
 """A socket's path is no longer than this (bytes): the operating system takes 107."""
@@ -31,6 +32,16 @@ def default_journal(environment: Mapping[str, str]) -> Path:
             hint="name its place: --journal, or journal.file",
         ) from None
     return directory / "journal.jsonl"
+
+
+def reach_of(journal: Path) -> Reach:
+    """How a command in any shell of this user names a journal: not, where it is the default one."""
+    try:
+        usual = default_journal({}).absolute()
+    except Fault:
+        usual = None
+    journal = journal.absolute()
+    return SHELL if journal == usual else Reach(str(journal))
 
 
 def socket_path(journal: Path, environment: Mapping[str, str]) -> Path:

@@ -1,7 +1,8 @@
 """What is said over the control socket: one JSON object a line, and one line in answer.
 
 A request is `{"v": 1, "command": "pause", "argument": "why"}`, or `{"v": 1, "query": "status"}`
-(`ping`, `status`, and `refused` with an id as `argument`). An answer has `ok` and one sentence,
+(`ping`, `status`, and `refused` with an id as `argument`; `status` may take the journal's path as
+it must be named where one asks, for what it says to do). An answer has `ok` and one sentence,
 `words`, and what the query asked for. Fields that one side does not know, it ignores.
 """
 

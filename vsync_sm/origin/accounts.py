@@ -46,6 +46,7 @@ def recalled(memory: Memory, prefix: str, now: int, yes: Allowance | None) -> Re
     last = memory.remembered(prefix)
     return Recalled(
         known=memory.knows(prefix),
+        last_seen=memory.last_seen(prefix),
         accessors=dict(memory.accessors),
         recent=memory.vanished_since(now - int(ALLOWANCE_S * NS), prefix),
         allowed=refused.covers if refused else frozenset(),

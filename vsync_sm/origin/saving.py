@@ -54,6 +54,7 @@ class Recalled(msgspec.Struct, frozen=True):
     """
 
     known: bool
+    last_seen: int
     accessors: Mapping[str, str]
     recent: Mapping[str, int]
     allowed: frozenset[str]
@@ -108,6 +109,7 @@ def reindex(
             failed=worked.failed,
             replaced=replaced,
             known=recalled.known,
+            last_seen=recalled.last_seen,
             recent=recalled.recent,
             allowed=recalled.allowed,
             expected=recalled.expected,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
 from rich.cells import cell_len
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -17,11 +18,11 @@ from textual.widgets import Button, Input, Static
 from tui.glance import Glance
 from tui.theme import BAD, MUTED, WARN
 from tui.widgets.dialogs.base import Choices, Dialog
-from tui.widgets.dialogs.refused import RefusedRows, Row, rows
-from vsync_sm.core.commands import Commander
+from tui.widgets.dialogs.refused import RefusedRow, RefusedRows, rows
+from vsync_sm.core.commands import Commander, Done
 from vsync_sm.core.consequence import consequences, to_type
 from vsync_sm.core.events import SaveRefused
-from vsync_sm.core.present import clock, counts, printable, rule
+from vsync_sm.core.present import clock, counts, printable, rules
 from vsync_sm.core.safety import allowance_id
 from vsync_sm.core.shapes import LastRefusal
 
@@ -29,7 +30,7 @@ from vsync_sm.core.shapes import LastRefusal
 class _Got(msgspec.Struct, frozen=True):
     """What the origin told: the rows and their width, or why there are none."""
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[RefusedRow, ...] = ()
     width: int = 0
     why: str = ""
 
@@ -50,11 +51,12 @@ def _get(commander: Commander, event: SaveRefused) -> _Got:
     return _Got(found, max((cell_len(row.text) for row in found), default=0))
 
 
-class AllowDialog(Dialog[bool]):
+class AllowDialog(Dialog[None]):
     """Shows all that was refused under one id, and asks for the mount's name before it says yes.
 
-    What is allowed by True is `allowance`, the id that it was opened with, whatever has been
-    refused meanwhile.
+    A yes calls `allow`; what became of that is told to `became`, and where it was not done the
+    dialog stays as it is, with the reason. What is allowed is `allowance`, the id that it was
+    opened with, whatever has been refused meanwhile.
     """
 
     DEFAULT_CSS = """
@@ -63,9 +65,9 @@ class AllowDialog(Dialog[bool]):
         & #body { height: auto; max-height: 40%; }
         & .words { padding: 0; }
         & #loading { height: 1fr; padding: 1 0; }
-        & #refused, & #below, & #ask, & #yes { display: none; }
-        &.-ready #loading { display: none; }
-        &.-ready #refused, &.-ready #below, &.-ready #ask, &.-ready #yes { display: block; }
+        & #refused, & #below, & #yes { display: none; }
+        &.-ready #loading, &.-never #ask { display: none; }
+        &.-ready #refused, &.-ready #below, &.-ready #yes { display: block; }
         & #below { height: 1; }
         & #place { width: auto; color: $text-muted; }
         & #search { display: none; background: $panel; margin: 0 0 0 1; }
@@ -83,12 +85,19 @@ class AllowDialog(Dialog[bool]):
     ]
     GRAVE: ClassVar[bool] = True
 
-    def __init__(self, refusal: LastRefusal, commander: Commander) -> None:
+    def __init__(
+        self, refusal: LastRefusal, commander: Commander, allow: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._refusal = refusal
         self._commander = commander
+        self._say_yes = allow
         self._to_type = to_type(refusal.event)
-        self._ready = False
+        self._ready = False  # all of it is shown
+        self._sent = False  # a yes was said, and has no answer yet
+        self._stands = refusal.event.allowance  # what is refused now; "": nothing
+        self._accepted = self._stands  # what was refused when a yes was last asked for
+        self._answer = ""  # to the last Enter
 
     @property
     def allowance(self) -> str:
@@ -117,7 +126,7 @@ class AllowDialog(Dialog[bool]):
                     "Type ", (self._to_type, f"bold {WARN}"), " to allow it: "
                 )
                 yield Static(question, id="question")
-                yield Input(id="name", compact=True, disabled=True)
+                yield Input(id="name", compact=True)
             yield Choices(
                 Button(Content("Leave (Esc)"), id="no", compact=True),
                 Button(
@@ -130,7 +139,7 @@ class AllowDialog(Dialog[bool]):
         event = self._refusal.event
         lines = [Content(f"Cycle {self._refusal.cycle} was refused at {clock(self._refusal.ts)}.")]
         lines += [Content.styled(f"! {each}", f"bold {WARN}") for each in consequences(event)]
-        lines += [Content.styled(f"✖ {rule(each)}", BAD) for each in event.refusals]
+        lines += [Content.styled(f"✖ {each}", BAD) for each in rules(event)]
         if event.vanished:
             lines.append(Content(printable(f"Would vanish, by mount: {counts(event.vanished)}")))
         if event.regressed:
@@ -139,8 +148,8 @@ class AllowDialog(Dialog[bool]):
         return Content("\n").join(lines)
 
     def on_mount(self) -> None:
-        """Ask the origin, in a thread: it may take seconds."""
-        self.query_one("#no").focus()
+        """Ask the origin, in a thread: it may take seconds. One can type all the while."""
+        self.query_one("#name").focus()
         threading.Thread(target=self._ask, name="refused", daemon=True).start()
 
     def _ask(self) -> None:
@@ -153,44 +162,64 @@ class AllowDialog(Dialog[bool]):
             # Nobody allows what he cannot see.
             why = f"✖ {printable(got.why)}\nWithout the whole list nothing can be allowed here."
             self.query_one("#loading", Static).update(Content.styled(why, BAD))
+            self.add_class("-never")
+            self.query_one("#no").focus()
             return
         self._ready = True
+        self._answer = ""
         self.add_class("-ready")
-        self.query_one("#name").disabled = False
-        refused = self.query_one("#refused", RefusedRows)
-        refused.show(got.rows, got.width)
-        refused.focus()
+        self.query_one("#refused", RefusedRows).show(got.rows, got.width)
+        self._tell()
 
     def follow(self, glance: Glance) -> None:
         """Say so when something else is refused meanwhile, or nothing any more."""
         now = glance.view.refusal
-        if now is None:
-            said = "Meanwhile a save went through: nothing is refused any more."
-        elif now.event.allowance != self.allowance:
-            other = printable(now.event.allowance)
-            said = f"Meanwhile a cycle was refused under {other}. A yes here covers what is listed."
-        else:
-            said = ""
-        self._say(said)
+        stands = "" if now is None else now.event.allowance
+        if stands != self._stands:
+            self._stands = stands
+            self._tell()
 
-    def _say(self, text: str) -> None:
-        self.set_class(bool(text), "-said")
-        said, content = self.query_one("#said", Static), Content(f"! {text}")
-        if text and said.content != content:
-            said.update(content)
+    def _tell(self) -> None:
+        """Say what has to be known before a yes, and offer the yes where it can be said."""
+        lines = [f"! {printable(each)}" for each in (self._answer, self._meanwhile()) if each]
+        self.set_class(bool(lines), "-said")
+        self.query_one("#said", Static).update(Content("\n".join(lines)))
+        self.query_one("#yes", Button).disabled = not self._may()
+
+    def _meanwhile(self) -> str:
+        if not self._stands:
+            return "Meanwhile a save went through: nothing is refused any more."
+        if self._stands == self.allowance:
+            return ""
+        return (
+            f"Meanwhile a cycle was refused under {self._stands}. A yes here covers what is "
+            "listed; Esc, then A shows the other."
+        )
 
     # --- what was refused -----------------------------------------------------------------------
 
     @on(RefusedRows.Moved)
+    @on(events.DescendantFocus)
     def _moved(self) -> None:
         refused = self.query_one("#refused", RefusedRows)
         wanted = self.query_one("#search", Input)
         nothing = " · nothing found" if wanted.value and not refused.found else ""
         if self.has_class("-searching"):
-            keys = " · search:"
+            keys = "search:"
+        elif self.query_one("#name").has_focus:
+            keys = "↑ ↓ PgUp PgDn scroll · Shift+Tab, then / searches"
         else:
-            keys = f" · / searches{', n N go on' if refused.found else ''}"
-        self.query_one("#place", Static).update(Content(f"{refused.place}{nothing}{keys}"))
+            keys = f"/ searches{', n N go on' if refused.found else ''}"
+        self.query_one("#place", Static).update(Content(f"{refused.place}{nothing} · {keys}"))
+
+    def action_scroll_words(self, lines: int) -> None:
+        """Scroll the list, also while one types; more than a line is a page, and skips none."""
+        refused = self.query_one("#refused")
+        if not self._ready:
+            return
+        if abs(lines) > 1:
+            lines = max(1, refused.size.height) * (1 if lines > 0 else -1)
+        refused.scroll_relative(y=lines, animate=False)
 
     def action_search(self) -> None:
         """Ask what to search for."""
@@ -215,17 +244,50 @@ class AllowDialog(Dialog[bool]):
     # --- the question ---------------------------------------------------------------------------
 
     @on(Input.Changed, "#name")
-    def _typed(self, event: Input.Changed) -> None:
-        self.query_one("#yes", Button).disabled = not self._may(event.value)
+    def _typed(self) -> None:
+        self._answer = ""
+        self._tell()
 
-    def _may(self, typed: str) -> bool:
-        return self._ready and typed == self._to_type
+    def _right(self) -> bool:
+        return self.query_one("#name", Input).value == self._to_type
+
+    def _may(self) -> bool:
+        return self._ready and not self._sent and bool(self._stands) and self._right()
 
     @on(Input.Submitted, "#name")
     @on(Button.Pressed, "#yes")
-    def _allow(self) -> None:
-        if self._may(self.query_one("#name", Input).value):
-            self.dismiss(True)
+    def _yes(self) -> None:
+        if not self._may():
+            self._answer = self._why_not()
+        elif self._stands not in (self.allowance, self._accepted):
+            # It changed under his hands: he shall have read so.
+            self._accepted = self._stands
+            self._answer = "Something else is refused now: once more, if you mean what is listed."
+        else:
+            self._sent = True
+            self._answer = "Asking the origin to allow it …"
+            self._tell()
+            self._say_yes()
+        self._tell()
+
+    def _why_not(self) -> str:
+        if self._sent or not self._stands:
+            return self._answer
+        if not self._ready:
+            return "Nothing can be allowed before all of it is shown."
+        return f"That is not it: type {self._to_type}"
+
+    def became(self, done: Done) -> bool:
+        """Hear what became of the yes; True where the dialog tells it, since it was not done."""
+        self._sent = False
+        if not self.is_attached:  # it was left meanwhile
+            return False
+        if done.ok and self.is_current:
+            self.dismiss(None)
+            return False
+        self._answer = done.words if done.ok else f"Not allowed: {done.words}"
+        self._tell()
+        return not done.ok
 
     @on(Button.Pressed, "#no")
     def _left(self) -> None:
@@ -237,4 +299,4 @@ class AllowDialog(Dialog[bool]):
             self.query_one("#search", Input).value = ""
             self._leave_search()
         else:
-            self.dismiss(False)
+            self.dismiss(None)

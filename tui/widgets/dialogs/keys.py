@@ -17,6 +17,7 @@ from textual.widgets import Button, Input
 
 _NAMES = {
     "Browse": "cycles and faults, opened",
+    "Field": "a line to type on",
     "JournalLines": "the journal's lines",
     "Panel": "panels",
     "RecordScreen": "an event, opened whole",

@@ -25,14 +25,14 @@ from vsync_sm.core.sync_info import mount_of
 _BY_PATH = ("vanished", "regressed", "failed")
 
 
-class Row(msgspec.Struct, frozen=True):
+class RefusedRow(msgspec.Struct, frozen=True):
     """One row as it is shown: the heading of a group, or what belongs to it."""
 
     text: str
     heading: bool = False
 
 
-def rows(lines: Iterable[str], mounts: Sequence[str]) -> tuple[Row, ...]:
+def rows(lines: Iterable[str], mounts: Sequence[str]) -> tuple[RefusedRow, ...]:
     """The rows of refused lines (`vanished secret/data/a`): by kind, by mount, by path."""
     groups: dict[tuple[int, str, str], list[str]] = {}
     order = {kind: n for n, kind in enumerate(KINDS)}
@@ -40,10 +40,10 @@ def rows(lines: Iterable[str], mounts: Sequence[str]) -> tuple[Row, ...]:
         kind, _, item = line.partition(" ")
         mount = mount_of(item, mounts) if kind in _BY_PATH else ""
         groups.setdefault((order.get(kind, len(order)), kind, mount), []).append(item)
-    found: list[Row] = []
+    found: list[RefusedRow] = []
     for (_, kind, mount), items in sorted(groups.items()):
-        found.append(Row(printable(_heading(kind, mount, len(items))), heading=True))
-        found += (Row(f"  {printable(item)}") for item in sorted(items) if item)
+        found.append(RefusedRow(printable(_heading(kind, mount, len(items))), heading=True))
+        found += (RefusedRow(f"  {printable(item)}") for item in sorted(items) if item)
     return tuple(found)
 
 
@@ -93,12 +93,12 @@ class RefusedRows(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  as all widgets name it
         super().__init__(id=id)
-        self._rows: tuple[Row, ...] = ()
+        self._rows: tuple[RefusedRow, ...] = ()
         self._found: tuple[int, ...] = ()
         self._marked: frozenset[int] = frozenset()
         self._at = -1
 
-    def show(self, found: tuple[Row, ...], width: int) -> None:
+    def show(self, found: tuple[RefusedRow, ...], width: int) -> None:
         """Show these rows, the widest of which is `width` cells."""
         self._rows = found
         self.virtual_size = Size(width, len(found))

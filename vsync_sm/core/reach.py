@@ -1,0 +1,39 @@
+"""How whoever reads reaches the origin: what to type or to press for what he is told to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """From where somebody reads what to do next.
+
+    `journal` is the journal's path, as a command must name it from there; "" where it lies in the
+    default place, so that no command need name it. `keys` are the keys that give a command, by its
+    name, where somebody sits at a console that may; what is not among them is told as a command
+    for a shell.
+    """
+
+    journal: str = ""
+    keys: Mapping[str, str] = {}
+
+    def ask(self, command: str, argument: str = "") -> str:
+        """How one of `COMMANDS` is given: `press p`, or `vsync-sm ctl resume --journal FILE`."""
+        key = self.keys.get(command)
+        return f"press {key}" if key else self.shell("ctl", command, *filter(None, [argument]))
+
+    def start(self, *more: str) -> str:
+        """How the origin is started again, with these flags."""
+        return self.shell("--headless", *more)
+
+    def shell(self, *words: str) -> str:
+        """A command of vsync-sm's about this journal, ready to be pasted."""
+        journal = ["--journal", self.journal] if self.journal else []
+        return shlex.join(["vsync-sm", *words, *journal])
+
+
+SHELL = Reach()
+"""A shell, and a journal in the default place."""

@@ -1,0 +1,69 @@
+"""Whether the running cycle still moves: what it waits for, and how long nothing has come of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vsync_sm.core.machine import State
+from vsync_sm.core.shapes import Cycle
+from vsync_sm.core.words import duration
+
+STALLED_S = 5.0
+"""So long (seconds) without anything finished is worth a word."""
+
+_NS = 1_000_000_000
+
+
+class Stall(msgspec.Struct, frozen=True):
+    """A cycle in which nothing moves: which server it waits for, and for how long (seconds).
+
+    `server` is "" where the origin itself is silent, so that nobody knows.
+    """
+
+    server: str
+    what: str
+    seconds: float
+
+    @property
+    def words(self) -> str:
+        """`no path finished for 16 s`."""
+        return f"{self.what} for {duration(int(self.seconds))}"
+
+
+def stall(cycle: Cycle | None, mono: int, told: int | None = None) -> Stall | None:
+    """What a cycle has waited for at a moment (`mono`, ns); None while it moves, or computes.
+
+    A worker that began with a path has finished another one before, so that counts as moving.
+    `told` is the moment of the journal's last line: while paths are read there is one a second,
+    so that its absence is the origin's silence, and no server's.
+    """
+    if cycle is None or not cycle.phases or cycle.phases[-1].seconds is not None:
+        return None
+    phase = cycle.phases[-1]
+    moved = max(cycle.moved, phase.since.mono, *(each.since for each in cycle.workers))
+    seconds = (mono - moved) / _NS
+    asked = _asked(cycle, phase.name)
+    if asked is None or seconds < STALLED_S:
+        return None
+    silent = 0.0 if told is None else (mono - told) / _NS
+    if phase.name == State.working and silent >= STALLED_S:
+        return Stall("", "the origin has written nothing", silent)
+    server, what = asked
+    return Stall(server, what, seconds)
+
+
+def _asked(cycle: Cycle, phase: str) -> tuple[str, str] | None:
+    """The server that a phase asks, and how one says that nothing comes of it; None: it computes.
+
+    Listing begins with the mounts, asked of Vault, then reads what Consul holds.
+    """
+    if phase == State.saving:
+        return "Consul", "Consul has not confirmed the save"
+    if phase == State.working:
+        return "Vault", "no path finished"
+    if phase != State.listing:
+        return None
+    if cycle.former is not None:
+        return "Vault", "no folder was listed"
+    server = "Vault" if cycle.checked < len(cycle.mounts) else "Consul"
+    return server, f"{server} has not answered"
