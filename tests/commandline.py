@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -63,6 +65,23 @@ def complaint(told: str) -> tuple[str, str]:
     return wrong.removeprefix("vsync-sm: "), hint.removeprefix("  → ")
 
 
+def written_to(terminal: int) -> Iterator[str]:
+    """What is written to a terminal (our end of it), piece by piece, until nobody has its other
+    end any more.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two pieces
+    while True:
+        ready, _, _ = select.select([terminal], [], [], PATIENCE_S)
+        assert ready, "nothing more was written"
+        try:
+            chunk = os.read(terminal, 65_536)
+        except OSError:  # how Linux tells it
+            return
+        if not chunk:
+            return
+        yield decoder.decode(chunk)
+
+
 class Terminal:
     """`vsync-sm` on a terminal of its own; `shown` is all that it wrote there."""
 
@@ -92,7 +111,7 @@ class Terminal:
 
     def read_until(self, words: str) -> None:
         """Until it has written these words."""
-        for chunk in self._chunks():
+        for chunk in written_to(self._read):
             self.shown += chunk
             if words in self.shown:
                 return
@@ -100,16 +119,6 @@ class Terminal:
 
     def read(self) -> int:
         """Until it ends; the exit code."""
-        for chunk in self._chunks():
+        for chunk in written_to(self._read):
             self.shown += chunk
         return self.process.wait(PATIENCE_S)
-
-    def _chunks(self) -> Iterator[str]:
-        while True:
-            try:
-                chunk = os.read(self._read, 65_536)
-            except OSError:  # how Linux tells that nobody has the other end any more
-                return
-            if not chunk:
-                return
-            yield chunk.decode()

@@ -50,7 +50,7 @@ LISTS = (
         "drip",  # each byte comes in good time, the reply as a whole does not
         lambda on: on.drip(0.05, "body"),
         "timeout",
-        config={"requestTimeout": "300ms"},
+        config={"requestTimeout": "1s"},
     ),
 )
 
