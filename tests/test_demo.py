@@ -107,8 +107,17 @@ def test_the_origin_gets_servers_a_tree_and_a_user_who_changes_it(home: Path) ->
     assert list((home / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("line", ["Starting", "Writing", "origin runs"])
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("Starting", signal.SIGINT),
+        ("Starting", signal.SIGTERM),
+        ("Writing", signal.SIGHUP),
+        ("Writing", signal.SIGINT),
+        ("origin runs", signal.SIGTERM),
+        ("origin runs", signal.SIGHUP),
+    ],
+)
 def test_a_signal_at_any_time_takes_everything_down(
     home: Path, number: signal.Signals, line: str
 ) -> None:

@@ -158,6 +158,7 @@ def test_in_a_cycle_it_costs_that_cycle(
         )
 
     scene.on(came(e.CycleFinished), change)
+
     def strike() -> None:
         ward.strike(trouble)
         if trouble == "consul frozen":  # only then it is reached
