@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import os
 import pty
-import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -65,23 +64,6 @@ def complaint(told: str) -> tuple[str, str]:
     return wrong.removeprefix("vsync-sm: "), hint.removeprefix("  → ")
 
 
-def written_to(terminal: int) -> Iterator[str]:
-    """What is written to a terminal (our end of it), piece by piece, until nobody has its other
-    end any more.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two pieces
-    while True:
-        ready, _, _ = select.select([terminal], [], [], PATIENCE_S)
-        assert ready, "nothing more was written"
-        try:
-            chunk = os.read(terminal, 65_536)
-        except OSError:  # how Linux tells it
-            return
-        if not chunk:
-            return
-        yield decoder.decode(chunk)
-
-
 class Terminal:
     """`vsync-sm` on a terminal of its own; `shown` is all that it wrote there."""
 
@@ -111,7 +93,7 @@ class Terminal:
 
     def read_until(self, words: str) -> None:
         """Until it has written these words."""
-        for chunk in written_to(self._read):
+        for chunk in self._chunks():
             self.shown += chunk
             if words in self.shown:
                 return
@@ -119,6 +101,17 @@ class Terminal:
 
     def read(self) -> int:
         """Until it ends; the exit code."""
-        for chunk in written_to(self._read):
+        for chunk in self._chunks():
             self.shown += chunk
         return self.process.wait(PATIENCE_S)
+
+    def _chunks(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two pieces
+        while True:
+            try:
+                chunk = os.read(self._read, 65_536)
+            except OSError:  # how Linux tells that nobody has the other end any more
+                return
+            if not chunk:
+                return
+            yield decoder.decode(chunk)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import COMMAND, complaint, environment, logged, on, vsync, written_to
+from tests.commandline import COMMAND, complaint, environment, logged, on, vsync
 from tests.origin.scenes import came
 from tests.workshop import PATIENCE_S, Daemon, Workshop, events
 from vsync_sm.core import events as e
@@ -57,7 +57,7 @@ class Asked:
 
     def read_until(self, words: str) -> None:
         """Until it has said these words."""
-        for chunk in written_to(self._ours):
+        for chunk in self._chunks():
             self.shown += chunk
             if words in self.shown:
                 return
@@ -66,9 +66,19 @@ class Asked:
     def type(self, words: str) -> int:
         """Type these words; its exit code."""
         os.write(self._ours, f"{words}\n".encode())
-        for chunk in written_to(self._ours):
+        for chunk in self._chunks():
             self.shown += chunk
         return self.process.wait(PATIENCE_S)
+
+    def _chunks(self) -> Iterator[str]:
+        while True:
+            try:
+                chunk = os.read(self._ours, 65_536)
+            except OSError:
+                return
+            if not chunk:
+                return
+            yield chunk.decode()
 
 
 def ctl(shop: Workshop, *arguments: str) -> subprocess.CompletedProcess[str]:

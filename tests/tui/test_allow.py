@@ -78,26 +78,21 @@ def test_allowing_says_the_rules_and_the_counts() -> None:
     assert "Type kv/ to allow it:" in text
 
 
-ENTER, BUTTON = ("enter",), ("tab", "tab", "enter")
-
-
 @pytest.mark.parametrize(
-    ("typed", "way", "answers"),
+    ("typed", "answers"),
     [
-        ("kv/", ENTER, [True]),
-        ("kv/", BUTTON, [True]),
-        ("kv", ENTER, []),
-        ("kv", BUTTON, []),
-        ("kv/ ", ENTER, []),
-        (" kv/", ENTER, []),
-        ("KV/", ENTER, []),
-        ("secret/", ENTER, []),
-        ("", ENTER, []),
-        ("", BUTTON, []),
+        ("kv/", [True]),
+        ("kv", []),
+        ("kv/ ", []),
+        (" kv/", []),
+        ("KV/", []),
+        ("secret/", []),
+        ("", []),
     ],
 )
+@pytest.mark.parametrize("way", [("enter",), ("tab", "tab", "enter")])
 def test_only_the_mounts_name_allows(
-    typed: str, way: tuple[str, ...], answers: list[object]
+    typed: str, answers: list[object], way: tuple[str, ...]
 ) -> None:
     keys = tuple({"/": "slash", " ": "space"}.get(each, each) for each in typed)
     dialog = AllowDialog(refused_(), Told(LINES))
@@ -288,8 +283,6 @@ def test_the_list_scrolls_sideways_to_what_is_wide() -> None:
         assert "END" not in photograph(pilot.app).text
         for _ in range(30):
             await pilot.press("l", "l", "l", "l", "right")
-            if "xEND" in photograph(pilot.app).text:
-                break
         await until(pilot, lambda: "xEND" in photograph(pilot.app).text)
 
     drive(dialog, sideways)
