@@ -35,7 +35,7 @@ lint:
 
 # the tests, on real servers; ARGS are pytest's
 test *ARGS:
-    {{ bin }}/pytest -n {{ workers }} {{ ARGS }}
+    {{ bin }}/pytest -n {{ workers }} --dist worksteal {{ ARGS }}
 
 # accept what the snapshot tests see now (`just test --snapshot-update` also deletes unused ones)
 snapshots *ARGS:

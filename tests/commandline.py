@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import subprocess
@@ -120,6 +121,7 @@ class Terminal:
         return self.process.wait(PATIENCE_S)
 
     def _chunks(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two pieces
         while True:
             try:
                 chunk = os.read(self._ours, 65_536)
@@ -127,4 +129,4 @@ class Terminal:
                 return
             if not chunk:
                 return
-            yield chunk.decode()
+            yield decoder.decode(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,11 @@ Server = TypeVar("Server", bound=LocalServer)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Ends the run at once where a server is missing: these tests are never skipped."""
+    # Under nohup, or in a shell's background, signals are ignored, and so they would be by all
+    # that the tests start: by programs whose ends by signals are what is tested.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         find_bao()
         find_consul()

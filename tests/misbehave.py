@@ -99,7 +99,7 @@ class Rule:
         with self._hit:
             return self._hits
 
-    def wait_for_hit(self, timeout: float = 20.0, *, hits: int = 1) -> None:
+    def wait_for_hit(self, timeout: float = 90.0, *, hits: int = 1) -> None:
         """Waits until it has taken `hits` requests; TimeoutError when it has not in time."""
         with self._hit:
             if not self._hit.wait_for(lambda: self._hits >= hits, timeout):
@@ -373,7 +373,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, body: bytes) -> Answer:
         """One request to the server behind, on a connection of its own."""
-        upstream = http.client.HTTPConnection(*self.server.proxy.upstream, timeout=10)
+        upstream = http.client.HTTPConnection(*self.server.proxy.upstream, timeout=60)
         upstream.connect()
         link = upstream.sock
         link.settimeout(None)

@@ -215,13 +215,14 @@ def test_a_user_without_name_and_home(workshop: Workshop, monkeypatch: pytest.Mo
     assert workshop.once().code == 0
 
 
-@pytest.mark.parametrize("way", ["check", "plan", "--headless --once"])
 @pytest.mark.parametrize(
-    ("journal", "words"),
+    ("way", "journal", "words"),
     [
-        ("torn.jsonl", r"torn\.jsonl is damaged"),
-        (".", "not a file|Is a directory"),
-        ("/dev/null", "/dev/null: not a file|/dev/null is not a file"),
+        ("check", "torn.jsonl", r"torn\.jsonl is damaged"),
+        ("plan", "torn.jsonl", r"torn\.jsonl is damaged"),
+        ("--headless --once", "torn.jsonl", r"torn\.jsonl is damaged"),
+        ("plan", ".", "not a file|Is a directory"),
+        ("--headless --once", "/dev/null", "/dev/null: not a file|/dev/null is not a file"),
     ],
 )
 def test_a_journal_that_is_none_ends_the_run(
@@ -252,8 +253,15 @@ def test_0_once_that_saved_and_once_that_had_nothing_to_save(
     assert workshop.saved() == workshop.alive()
 
 
-@pytest.mark.parametrize("once", [["--once"], []])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("once", "number"),
+    [
+        (["--once"], signal.SIGINT),
+        (["--once"], signal.SIGTERM),
+        ([], signal.SIGTERM),
+        ([], signal.SIGHUP),
+    ],
+)
 def test_0_when_a_signal_asked_for_it(
     workshop: Workshop, mount: str, once: list[str], number: signal.Signals
 ) -> None:

@@ -53,7 +53,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ask(address: str, token: str, method: str, path: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     connection.request(method, path, headers={"X-Vault-Token": token} if token else {})
     answer = connection.getresponse()
     body = json.loads(answer.read() or b"null")
@@ -183,8 +183,17 @@ def test_the_hints_lead_where_they_say(home: Path) -> None:
     assert [each.get(SANDBOX) for each in refused] == [SANDBOX_SECRETS]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("line", ["Starting", "Writing", "origin runs"])
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("Starting", signal.SIGINT),
+        ("Starting", signal.SIGTERM),
+        ("Writing", signal.SIGHUP),
+        ("Writing", signal.SIGINT),
+        ("origin runs", signal.SIGTERM),
+        ("origin runs", signal.SIGHUP),
+    ],
+)
 def test_a_signal_at_any_time_takes_everything_down(
     home: Path, number: signal.Signals, line: str
 ) -> None:

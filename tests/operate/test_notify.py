@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -48,15 +49,10 @@ def keeps(where: Path) -> dict[str, Any]:
 
 def hangs(where: Path) -> dict[str, Any]:
     """A program that does not end for a minute, nor does its child, and says who they are."""
-    return program(
-        "import os, subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        f"kept = open({str(where)!r} + '.part', 'w')\n"
-        "kept.write(f'{os.getpid()} {child.pid}')\n"
-        "kept.close()\n"
-        f"os.rename({str(where)!r} + '.part', {str(where)!r})\n"
-        "time.sleep(60)\n"
-    )
+    # A shell is there long before the program's limit is over, also on a busy machine.
+    part = f"{where}.part"
+    told = f"sleep 60 & echo $$ $! >{shlex.quote(part)}; mv {shlex.quote(part)} "
+    return {"command": ["/bin/sh", "-c", f"{told}{shlex.quote(str(where))}; wait"]}
 
 
 def is_gone(pid: int) -> bool:
@@ -162,8 +158,11 @@ def test_the_limit_is_ten_seconds() -> None:
 
 
 @pytest.mark.parametrize("when", ["halted", "listing"])
-def test_a_signal_does_not_wait_for_it(workshop: Workshop, when: str) -> None:
+def test_a_signal_does_not_wait_for_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
     """It is left to itself then; the run is over at once."""
+    monkeypatch.setattr(notify, "LIMIT_S", 60.0)
     pids = workshop.home / "pids"
     began = time.monotonic()
     run = fatal_in(
@@ -173,7 +172,7 @@ def test_a_signal_does_not_wait_for_it(workshop: Workshop, when: str) -> None:
     until(pids.exists)
     for pid in map(int, pids.read_text().split()):
         os.kill(pid, signal.SIGKILL)
-    assert took < 8.0
+    assert took < 45.0
     assert not run.all(e.Notified)
     assert isinstance(run.records[-1].event, e.RunFinished)
 

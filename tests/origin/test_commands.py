@@ -586,7 +586,7 @@ def test_a_save_that_hangs_is_not_aborted_and_a_halt_gives_it_its_grace(
 def test_vaults_trouble_is_told_and_its_end(shop: Workshop, bao: BaoServer) -> None:
     complete = later(shop, came(e.CycleFinished))
     in_trouble = came(e.ServerConditionChanged, server="Vault", condition="timeout")
-    with shop.start(tick="100ms", requestTimeout="200ms", timeout="2s") as daemon:
+    with shop.start(tick="100ms", requestTimeout="2s") as daemon:
         daemon.wait_for(complete)
         bao.freeze()
         daemon.wait_for(in_trouble)

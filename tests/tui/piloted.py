@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from textual._context import active_app
 from textual.pilot import Pilot
 
 from tests.tui.night import Night
@@ -134,11 +135,20 @@ def piloted(
 
 
 async def until(true: Callable[[], object]) -> None:
-    """Waits for something that must come."""
+    """Waits for something that must come, and until the screen that shows takes keys."""
     end = time.monotonic() + PATIENCE_S
-    while not true():
+    while not (true() and _takes_keys()):
         assert time.monotonic() < end, "it never came"
         await asyncio.sleep(0.01)
+
+
+def _takes_keys() -> bool:
+    """Whether the screen on top is all there; a key that comes before would go astray."""
+    app = active_app.get(None)
+    if app is None or not app.is_running or not app.screen_stack:
+        return True
+    screen = app.screen
+    return screen.is_mounted and (screen.focused is not None or not screen.focus_chain)
 
 
 def told(app: Console) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from vsync_sm.core.ready import ready
+
 KV_V2: Literal["kvV2"] = "kvV2"
 """The only `type` there is, as the Go program writes it."""
 
@@ -56,6 +58,9 @@ class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.version != other.version:
             return self.version < other.version
         return moment(self.updateTime) < moment(other.updateTime)
+
+
+ready(Insight)
 
 
 class VersionState(msgspec.Struct, frozen=True):

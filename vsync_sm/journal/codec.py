@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import EVENTS, VERSION, Event, Record, Unknown
+from vsync_sm.core.ready import ready
 
 Fields = dict[str, Any]
 """A line as parsed: envelope and event side by side."""
@@ -41,6 +42,9 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
     run: Annotated[str, Meta(min_length=1)]
     type: str
     cycle: Annotated[int, Meta(ge=1)] | None = None
+
+
+ready(_Envelope, *EVENTS.values())
 
 
 def encode(record: Record) -> bytes:

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from vsync_sm.core.ready import ready
+
 VERSION = 1
 
 REQUEST_LIMIT = 64 * 1024
@@ -48,3 +50,6 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     to_type: str = ""
     consequences: tuple[str, ...] = ()
     refused: tuple[str, ...] | None = None
+
+
+ready(Request, Answer)

@@ -20,6 +20,7 @@ import consul.base
 import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.ready import ready
 from vsync_sm.core.save import Check, Delete, KeyValue, Operation, Set
 from vsync_sm.servers.http import (
     Limit,
@@ -83,6 +84,8 @@ class _TxnReply(msgspec.Struct, rename="pascal"):
     results: list[_TxnResult] | None
     errors: list[_TxnError] | None
 
+
+ready(_Pair, _TxnReply)
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from vsync_sm.core.insight import VersionState
+from vsync_sm.core.ready import ready
 
 
 class MountFacts(msgspec.Struct, frozen=True):
@@ -97,3 +98,9 @@ class AuthData(msgspec.Struct):
 
 class LoginReply(msgspec.Struct):
     auth: AuthData
+
+
+ready(
+    ErrorsReply, ListReply, MountReply, SecretReply, CapabilitiesReply, TokenReply, HealthReply,
+    LoginReply,
+)  # fmt: skip
