@@ -291,7 +291,7 @@ MISTAKEN: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize(
     ("way", "mistaken"),
-    zip(cycle(("check", "--headless")), MISTAKEN, strict=False),
+    list(zip(cycle(("check", "--headless")), MISTAKEN, strict=False)),
     ids=lambda each: json.dumps(each)[:60],
 )
 def test_nothing_is_told_of_secrets_in_wrong_places(

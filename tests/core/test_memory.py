@@ -51,6 +51,19 @@ def test_a_sync_info_that_was_read_is_known_of_for_good(told: Told) -> None:
     assert not memory.knows("other/origin/")
 
 
+def test_it_is_known_when_a_sync_info_was_seen_last(told: Told) -> None:
+    assert told.memory.last_seen(PREFIX) == 0
+    told.start()
+    told(read())
+    told.finish("aborted")
+    for cycle in (2, 3):
+        told.start(cycle)
+        assert told(read(index="")).last_seen(PREFIX) == 1
+        told.finish("refused")
+    told.save(end=COMMITTED)
+    assert told.memory.last_seen(PREFIX) == 4
+
+
 @pytest.mark.parametrize(
     ("end", "known"),
     [

@@ -478,6 +478,8 @@ def test_who_asks_and_takes_no_answer_holds_no_place(
     monkeypatch.setattr(control_module, "STALL_S", 0.1)
     monkeypatch.setattr(control_module, "TAKE_S", 3_600.0)
     with connect(control) as deaf:
+        deaf.sendall(b'{"v":1,"query":"ping"}\n')
+        assert json.loads(deaf.recv(1_000))["ok"]  # it has a place
         deaf.sendall(b'{"v":1,"query":"refused","argument":"known"}\n' * 20)
         until(lambda: not control._served)
         assert all_of(deaf)  # what fitted in between

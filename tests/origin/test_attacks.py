@@ -186,6 +186,19 @@ def test_a_yes_to_damage_is_none_to_a_wipe(bench: Bench, damage: str) -> None:
     bench.saved(numBuckets=1, allow=wiped.one(e.SaveRefused).allowance)
 
 
+def test_a_yes_to_a_lost_sync_info_is_none_to_its_next_loss(bench: Bench) -> None:
+    """Though nothing else differs: somebody must look at this one too."""
+    ids = []
+    bench.saved()
+    for _ in range(2):
+        lose(bench, *EVERYTHING)
+        refused = bench.refuse({})
+        assert rules(refused) == {"missing_sync_info"}
+        ids.append(refused.one(e.SaveRefused).allowance)
+        bench.saved(allow=ids[-1])
+    assert ids[0] != ids[1]
+
+
 # --- a yes for something else ----------------------------------------------------------------
 
 

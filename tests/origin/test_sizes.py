@@ -9,8 +9,9 @@ from vsync_sm.core import events as e
 
 
 def test_a_bucket_too_large_aborts_with_the_number_that_would_do(bench: Bench) -> None:
-    bench.fill(f"{number:02}" for number in range(56))
-    limit = {"kvMaxValueSize": 1_100}
+    # The index must fit as well, 67 bytes a bucket: the limit leaves room for 8 times as many.
+    bench.fill(f"{number:02}" for number in range(100))
+    limit = {"kvMaxValueSize": 2_200}
     run = bench.once(consul=limit)
     assert (run.code, run.outcome, run.faults) == (3, "aborted fault", ["too_large"])
     assert bench.raw() == {}

@@ -30,8 +30,8 @@ class Pace(msgspec.Struct, frozen=True):
 
 def per_second(rate: float) -> str:
     """A rate: `1 path a second`, `0.3 paths a second`, `1,234 paths a second`."""
-    if rate < 1:
-        said = f"{rate:.2g}"
+    if rate < 0.1:
+        said = f"{rate:.1g}"
     else:
         said = f"{rate:.1f}".removesuffix(".0") if rate < 10 else number(round(rate))
     return f"{said} {'path' if said == '1' else 'paths'} a second"
