@@ -60,3 +60,7 @@ sheet *ARGS:
 # how the console bears 10,000 events a second and a journal of a million lines
 bench-console *ARGS:
     {{ bin }}/python -m tests.benchmarks.console {{ ARGS }}
+
+# an origin in bad weather for a quarter of an hour: servers and daemon stopped, frozen, killed
+soak *ARGS:
+    {{ bin }}/python -m tests.soak {{ ARGS }}

@@ -1,0 +1,1 @@
+"""A long run of the origin in bad weather: `just soak`. Not part of the tests; it takes minutes."""
