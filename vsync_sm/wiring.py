@@ -23,6 +23,7 @@ from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.notify import CommandNotifier
+from vsync_sm.operate.supervisor import supervisor
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
@@ -31,7 +32,7 @@ from vsync_sm.origin.demands import HALTING
 from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame
 from vsync_sm.origin.ledger import Sink
-from vsync_sm.origin.orders import Hands, Mode, Orders
+from vsync_sm.origin.orders import REST_S, Hands, Mode, Orders
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
 
@@ -205,6 +206,7 @@ def engine(
             control.open(journal, environment)
             started = msgspec.structs.replace(started, control=control.path)
         writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
+        watching = supervisor(environment) if mode is Mode.daemon else None
         capabilities = settings.origin.vault.required_capabilities
         orders = Orders(
             mode=mode,
@@ -225,6 +227,8 @@ def engine(
             random=system_random(),
             inform=notifier.inform,
             sinks=sinks if control is None else (control, *sinks),
+            pulses=() if watching is None else (watching,),
+            rest_s=REST_S if watching is None else min(REST_S, watching.rest_s),
         )
     except BaseException as error:
         inbox.end()

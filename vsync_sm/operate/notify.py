@@ -14,6 +14,7 @@ import orjson
 
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import Notified
+from vsync_sm.operate.supervisor import VARIABLES
 from vsync_sm.origin.inbox import Inbox, Informed
 
 LIMIT_S = 10.0
@@ -36,7 +37,7 @@ class CommandNotifier:
         self._inbox = inbox
         self._about = dict(about)
         self._environment = {
-            name: value for name, value in environment.items() if not _is_secret(name)
+            name: value for name, value in environment.items() if not _is_ours(name)
         }
 
     def inform(self, fault: Fault) -> bool:
@@ -95,7 +96,10 @@ class CommandNotifier:
         return f"it exited with {process.returncode}" if process.returncode else ""
 
 
-def _is_secret(name: str) -> bool:
-    # vsync's own logins are none of the program's business; its own are left to it.
+def _is_ours(name: str) -> bool:
+    # vsync's own logins are none of the program's business, nor may it speak to the service
+    # manager in vsync's name; its own logins are left to it.
+    if name in VARIABLES:
+        return True
     ours = name.upper().startswith(("VSYNC_", "VAULT_", "CONSUL_"))
     return ours and any(word in name.upper() for word in ("TOKEN", "SECRET", "ROLE", "AUTH"))

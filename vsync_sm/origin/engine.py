@@ -59,7 +59,6 @@ TEARDOWN_S = 0.5
 
 OBSERVE_S = 1.0
 BREATH_S = 0.1
-PAUSED_S = 3600.0
 
 
 class Engine:
@@ -112,6 +111,8 @@ class Engine:
             self._begin()
             while self._exit is None:
                 self._turn()
+                for pulse in self._hands.pulses:
+                    pulse(self.view)
             return self._exit
         except Fault as fault:
             self._break_off(fault)
@@ -426,7 +427,7 @@ class Engine:
             return 0.0
         if self._machine.state is not State.waiting:
             return BREATH_S
-        return min(max(0.0, self._tick_in()), PAUSED_S)
+        return min(max(0.0, self._tick_in()), self._hands.rest_s)
 
     def _tick_in(self) -> float:
         """Seconds until a cycle begins by itself; a pause holds only what runs for ever."""

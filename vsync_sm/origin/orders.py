@@ -9,12 +9,16 @@ import msgspec
 
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import RunStarted
+from vsync_sm.core.view import View
 from vsync_sm.journal.writer import Journal
 from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Random
 from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.ledger import Sink
+
+REST_S = 3600.0
+"""The loop sleeps no longer than this (seconds), whatever it waits for."""
 
 
 class Mode(Enum):
@@ -49,7 +53,8 @@ class Hands(msgspec.Struct, frozen=True):
     """What the loop works with.
 
     `inform` starts to inform a human of a fault and returns at once: False when there is nobody
-    to inform, else `Informed` comes into the inbox.
+    to inform, else `Informed` comes into the inbox. `pulses` are called after each turn of the
+    loop, and must neither raise nor wait; it is silent for `rest_s` seconds at most.
     """
 
     servers: Servers
@@ -59,3 +64,5 @@ class Hands(msgspec.Struct, frozen=True):
     random: Random
     inform: Callable[[Fault], bool]
     sinks: Sequence[Sink] = ()
+    pulses: Sequence[Callable[[View], None]] = ()
+    rest_s: float = REST_S
