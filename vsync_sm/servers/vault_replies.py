@@ -92,15 +92,6 @@ class HealthReply(msgspec.Struct):
     replication_performance_mode: str = ""
 
 
-class AuthData(msgspec.Struct):
-    client_token: str
-
-
-class LoginReply(msgspec.Struct):
-    auth: AuthData
-
-
 ready(
     ErrorsReply, ListReply, MountReply, SecretReply, CapabilitiesReply, TokenReply, HealthReply,
-    LoginReply,
 )  # fmt: skip
