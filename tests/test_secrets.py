@@ -78,6 +78,7 @@ def shop(
     vault["approle"]["secret_id"] = SECRET_ID
     vault["token"] = VAULT_TOKEN
     workshop.config["origin"]["consul"]["token"] = CONSUL_TOKEN
+    workshop.config["origin"]["status"] = True
     yield workshop
     vault_api.revoke(VAULT_TOKEN)
     consul.delete_tree(sync_path)

@@ -19,6 +19,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.commands import Done
 from vsync_sm.core.events import Record
 from vsync_sm.core.save import KeyValue
+from vsync_sm.core.status_key import STATUS
 from vsync_sm.core.sync_info import decode_former, digest
 from vsync_sm.core.view import View
 from vsync_sm.journal.reader import JournalReader, read_journal
@@ -86,6 +87,7 @@ class Workshop:
                 "tick": "1s",
                 "timeout": "30s",
                 "requestTimeout": "10s",
+                "status": False,  # tests count requests to Consul; it comes when it comes
             },
         }
 
@@ -119,6 +121,11 @@ class Workshop:
     def raw(self) -> dict[str, bytes]:
         """Every key under the prefix, as bytes: to show that nothing has changed."""
         return self.consul.tree(self.prefix)
+
+    def status(self) -> dict[str, Any]:
+        """What the status key holds; {} where there is none. Tests turn it on: `status=True`."""
+        told: dict[str, Any] = json.loads(self.consul.get(f"{self.prefix}{STATUS}") or b"{}")
+        return told
 
     # --- in this process ---
 

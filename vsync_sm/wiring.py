@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -18,11 +19,13 @@ from vsync_sm.core.errors import Fault, FaultKind, JournalError, StoppedEarly
 from vsync_sm.core.events import RunStarted, Unknown
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.safety import Limits
+from vsync_sm.core.status_key import STATUS
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.notify import CommandNotifier
+from vsync_sm.operate.status import Put, StatusKey
 from vsync_sm.operate.supervisor import supervisor
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
@@ -48,23 +51,24 @@ class Past(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """An origin ready to run. `control` is None but for a daemon."""
+    """An origin ready to run. `control` is None but for a daemon, `status` where none is told."""
 
     engine: Engine
     journal: Journal
     control: Control | None = None
+    status: StatusKey | None = None
 
     def close(self) -> None:
-        """End what outlives the run: the control socket, then the journal. Raises Fault."""
-        _close(self.control, self.journal)
+        """End what outlives the run, the journal last. Raises Fault."""
+        _close(self.journal, self.control, self.status)
 
 
-def _close(control: Control | None, journal: Journal) -> None:
-    try:
-        if control is not None:
-            control.close()
-    finally:
-        journal.close()
+def _close(journal: Journal, *beside: Control | StatusKey | None) -> None:
+    with ExitStack() as ending:
+        ending.callback(journal.close)
+        for each in reversed(beside):
+            if each is not None:
+                ending.callback(each.close)
 
 
 def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Past:
@@ -196,6 +200,7 @@ def engine(
     )
     writer: Journal = NullJournal()
     control: Control | None = None
+    status: StatusKey | None = None
     try:
         if writes:
             writer = JournalWriter.open(journal)
@@ -207,6 +212,9 @@ def engine(
             started = msgspec.structs.replace(started, control=control.path)
         writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
         watching = supervisor(environment) if mode is Mode.daemon else None
+        clients = servers(settings)
+        if writes and settings.origin.status:
+            status = StatusKey(_put_status(clients.consul, settings.prefix), inbox)
         capabilities = settings.origin.vault.required_capabilities
         orders = Orders(
             mode=mode,
@@ -220,25 +228,32 @@ def engine(
             by=user(),
         )
         hands = Hands(
-            servers=servers(settings),
+            servers=clients,
             inbox=inbox,
             journal=writer,
             clock=clock,
             random=system_random(),
             inform=notifier.inform,
-            sinks=sinks if control is None else (control, *sinks),
+            sinks=tuple(sink for sink in (control, status, *sinks) if sink is not None),
             pulses=() if watching is None else (watching,),
             rest_s=REST_S if watching is None else min(REST_S, watching.rest_s),
         )
     except BaseException as error:
         inbox.end()
         try:
-            _close(control, writer)
+            _close(writer, control, status)
         finally:
             if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
                 notifier.inform_and_wait(error)
         raise
-    return Running(Engine(orders, hands, past.memory, past.view), writer, control)
+    return Running(Engine(orders, hands, past.memory, past.view), writer, control, status)
+
+
+def _put_status(consul: Consul, prefix: str) -> Put:
+    def put(value: bytes, limit_s: float) -> None:
+        consul.put(f"{prefix}{STATUS}", value, lambda: limit_s)
+
+    return put
 
 
 def listen(inbox: Inbox, early: Sequence[int] = ()) -> Callable[[], bool]:

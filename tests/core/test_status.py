@@ -137,7 +137,7 @@ NAMES = {
     *("word", "health", "because", "todo", "state", "state_reason", "state_since", "state_s"),
     *("next_tick_s", "cycle", "last_cycle", "last_complete", "last_complete_s", "last_save"),
     *("failed_in_row", "pause", "refusal", "allowance", "open_save", "conditions", "run"),
-    "control",
+    *("control", "status_key"),
 }
 
 
@@ -162,7 +162,7 @@ def test_the_names_are_stable() -> None:
     }
     assert document["run"]["pid"] == 4711
     assert document["control"] == "/run/vsync.sock"
-    for name in ("cycle", "pause", "refusal", "allowance", "open_save"):
+    for name in ("cycle", "pause", "refusal", "allowance", "open_save", "status_key"):
         assert document[name] is None
 
 

@@ -175,6 +175,7 @@ class Origin(_Section):
     timeout: Annotated[float, BeforeValidator(values.seconds("168h"))] = 300.0
     request_timeout: Annotated[float, BeforeValidator(values.seconds("1h"))] = 30.0
     renew_token: Bool = True
+    status: Bool = True
     max_shrink: Share = 0.2
     max_failed_paths: Share = 0.1
     carry_warn_after: Count = 10

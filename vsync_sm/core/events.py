@@ -489,6 +489,18 @@ class Notified(Event, frozen=True, tag="notified"):
     detail: str = ""
 
 
+class StatusFailed(Event, frozen=True, tag="status_failed"):
+    """The status key in Consul can no longer be written; told once, cycles go on."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+class StatusWritten(Event, frozen=True, tag="status_written"):
+    """The status key, which could not be written, is written again."""
+
+
 # --- the journal itself ----------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from vsync_sm.core.shapes import (
     SeenFault,
     SeenNotice,
     SeenSignal,
+    SeenStatus,
     StateSince,
     View,
 )
@@ -56,6 +57,7 @@ def _run_started(view: View, record: e.Record, event: e.RunStarted) -> View:
         signals=(),
         commands=(),
         conditions={},
+        status_failed=None,
         next_tick=0,
     )
 
@@ -146,6 +148,16 @@ def _server_condition_changed(
 ) -> View:
     seen = Condition(event.condition, record.ts, event.message)
     return replace(view, conditions={**view.conditions, event.server: seen})
+
+
+@RUN.on(e.StatusFailed)
+def _status_failed(view: View, record: e.Record, event: e.StatusFailed) -> View:
+    return replace(view, status_failed=SeenStatus(record.ts, event))
+
+
+@RUN.on(e.StatusWritten)
+def _status_written(view: View, _: e.Record, __: e.StatusWritten) -> View:
+    return replace(view, status_failed=None)
 
 
 @RUN.on(e.Notified)

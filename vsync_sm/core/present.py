@@ -74,6 +74,7 @@ _WARNING = (
     e.SaveFailed,
     e.SaveUncertain,
     e.JournalRepaired,
+    e.StatusFailed,
     e.Unknown,
 )
 _ERROR = (e.CheckFailed, e.SaveRefused)

@@ -306,6 +306,17 @@ def _notified(event: e.Notified) -> str:
     return f"{how} ({event.kind}, through {event.through}){_and(event.detail)}"
 
 
+@_says(e.StatusFailed)
+def _status_failed(event: e.StatusFailed) -> str:
+    hint = _and(event.hint, " → ")
+    return f"the status key cannot be written, cycles go on: {event.message}{hint}"
+
+
+@_says(e.StatusWritten)
+def _status_written(_: e.StatusWritten) -> str:
+    return "the status key is written again"
+
+
 @_says(e.JournalRepaired)
 def _journal_repaired(event: e.JournalRepaired) -> str:
     aside = ""

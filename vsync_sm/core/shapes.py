@@ -267,6 +267,13 @@ class SeenNotice(msgspec.Struct, frozen=True):
     event: e.Notified
 
 
+class SeenStatus(msgspec.Struct, frozen=True):
+    """Since when, and why, this run cannot write its status key."""
+
+    ts: str
+    event: e.StatusFailed
+
+
 class View(msgspec.Struct, frozen=True):
     """All that is shown of a journal, after the record `seq` (0: none yet).
 
@@ -288,6 +295,7 @@ class View(msgspec.Struct, frozen=True):
     signals: tuple[SeenSignal, ...] = ()
     commands: tuple[SeenCommand, ...] = ()
     conditions: dict[str, Condition] = {}
+    status_failed: SeenStatus | None = None
     next_tick: int = 0
 
     runs: int = 0

@@ -43,6 +43,9 @@ def _facts(view: View, now: Now, told: Answer) -> Iterator[tuple[str, str]]:
     yield "last look", f"{_ago(view.last_complete, now)}{_failed(view)}"
     yield "last save", _last_save(view, now)
     yield from _standing(view, now)
+    if view.status_failed is not None:
+        failed = view.status_failed
+        yield "status key", f"not written since {clock(failed.ts)}: {failed.event.message}"
     for server, seen in sorted(view.conditions.items()):
         message = f": {seen.message}" if seen.message else ""
         yield server, f"{seen.word} since {clock(seen.ts)}{message}"
@@ -172,6 +175,7 @@ def status_document(view: View, now: Now, reach: Reach = SHELL) -> dict[str, Any
             }
             for server, seen in sorted(view.conditions.items())
         },
+        "status_key": _status_key_document(view),
         "run": _run_document(view),
         "control": view.run.control if view.run else "",
     }
@@ -256,6 +260,13 @@ def _open_save_document(view: View) -> Mapping[str, Any] | None:
         "since": save.since.ts,
         "uncertain": save.uncertain,
     }
+
+
+def _status_key_document(view: View) -> Mapping[str, Any] | None:
+    failed = view.status_failed
+    if failed is None:
+        return None
+    return {"failing_since": failed.ts, "kind": failed.event.kind, "message": failed.event.message}
 
 
 def _run_document(view: View) -> Mapping[str, Any] | None:

@@ -30,6 +30,7 @@ STOPS = frozenset(("SIGINT", "SIGTERM", "SIGHUP"))
 
 _BEGINNING = (
     *(e.JournalRepaired, e.RunRecovered, e.FaultRaised, e.ServerConditionChanged, e.Notified),
+    *(e.StatusFailed, e.StatusWritten),
 )
 """What a run tells before its checks begin."""
 

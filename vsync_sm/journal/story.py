@@ -24,7 +24,7 @@ _IN_BRIEF = (
     *(e.FaultRaised, e.PathFailed, e.PathAbandoned, e.InsightCarriedForward, e.InsightRegressed),
     *(e.SaveCommitted, e.SaveRefused, e.SaveFailed, e.SaveUncertain, e.SaveReconciled),
     *(e.AllowanceGranted, e.AllowanceSpent, e.SignalReceived, e.CommandReceived, e.Notified),
-    *(e.TickerPaused, e.TickerResumed, e.ServerConditionChanged),
+    *(e.TickerPaused, e.TickerResumed, e.ServerConditionChanged, e.StatusFailed, e.StatusWritten),
     *(e.TriggerIgnored, e.LateResultDropped, e.Unknown),
 )
 _UNTOLD_TRIGGERS = frozenset(("tick", "listed", "worked", "reindexed", "saved", "recovered"))

@@ -29,6 +29,7 @@ from vsync_sm.origin.inbox import (
     Message,
     Question,
     SignalCame,
+    StatusTold,
 )
 from vsync_sm.origin.ledger import Ledger
 
@@ -101,6 +102,8 @@ class Hearing:
                 self._hear_signal(number)
             case Informed(notified=notified):
                 self._herald.informed(notified)
+            case StatusTold(event=event):
+                self._ledger.tell(event)
             case LateFacts(cycle=cycle, count=count):
                 self._dropped(cycle, count)
             case EffectDone():

@@ -16,7 +16,7 @@ import msgspec
 
 from vsync_sm.core.commands import Done
 from vsync_sm.core.errors import Fault
-from vsync_sm.core.events import Event, Notified
+from vsync_sm.core.events import Event, Notified, StatusFailed, StatusWritten
 
 
 class SignalCame(msgspec.Struct, frozen=True):
@@ -36,6 +36,12 @@ class Informed(msgspec.Struct, frozen=True):
     """How it went to inform a human."""
 
     notified: Notified
+
+
+class StatusTold(msgspec.Struct, frozen=True):
+    """The status key can no longer be written, or is written again."""
+
+    event: StatusFailed | StatusWritten
 
 
 class LateFacts(msgspec.Struct, frozen=True):
@@ -102,7 +108,7 @@ UNSURE = (
 )
 
 Question = CommandCame | RefusedAsked
-Control = SignalCame | FaultCame | Informed | LateFacts | Question
+Control = SignalCame | FaultCame | Informed | StatusTold | LateFacts | Question
 Result = Facts | EffectDone
 Message = Control | Result
 
