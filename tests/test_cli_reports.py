@@ -213,6 +213,9 @@ def test_plan_tells_a_program_the_same(changed: Workshop, mount: str) -> None:
         "unchanged": 1,
         "refusals": [],
         "allowance": "",
+        "chosen": [{"mount": mount}],
+        "not_chosen": {"paths": {}, "folders": {}},
+        "idle": [],
         "faults": [],
     }
 

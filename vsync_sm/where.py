@@ -23,6 +23,7 @@ _CODES = {
     Word.NOT_YET: NOT_SAVED,
     Word.REFUSED: NOT_SAVED,
     Word.NOT_READ: NOT_SAVED,
+    Word.NOT_CHOSEN: NOT_SAVED,
     Word.UNKNOWN: FATAL,
     Word.AMBIGUOUS: USAGE,
 }

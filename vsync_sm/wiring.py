@@ -140,7 +140,7 @@ def terms(settings: Settings) -> Terms:
     """What every cycle of the run has in common."""
     origin = settings.origin
     return Terms(
-        mounts=origin.mounts,
+        choice=origin.choice,
         prefix=settings.prefix,
         num_buckets=settings.num_buckets,
         workers=origin.num_workers,

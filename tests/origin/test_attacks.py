@@ -16,6 +16,7 @@ from tests.support import unique
 from tests.workshop import Run, Workshop
 from vsync_sm import wiring
 from vsync_sm.core import events as e
+from vsync_sm.core.choice import Choice, whole
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.sync_info import bucket_of
 from vsync_sm.origin.budget import Budget
@@ -321,7 +322,9 @@ def test_a_secret_in_a_thousand_folders_that_is_gone(bench: Bench) -> None:
     clock = SystemClock()
     budget = Budget(clock, deadline=clock.mono() + int(60e9), request_timeout_s=10)
     scope = Scope(1, Inbox(), budget, clock, lambda: 0.0)
-    assert Lister(scope, servers.vault, servers.access).gone(bench.mount, "d/" * depth, "x")
+    assert Lister(scope, servers.vault, servers.access, Choice(whole([bench.mount]))).gone(
+        bench.mount, "d/" * depth, "x"
+    )
     assert len([path for _, path in bench.vault.requests if path.startswith(lists)]) > depth
 
 

@@ -147,7 +147,7 @@ def test_a_folder_is_not_a_mount(bench: Bench) -> None:
     bench.shop.config["origin"]["mounts"] = [folder]
     fault = failed(bench.once(), f"mount {folder}")
     assert f"it lies in {bench.mount}" in fault.message
-    assert "not folders" in fault.hint
+    assert f"origin.paths: [{{mount: {bench.mount}, under: c/}}]" in fault.hint
 
 
 # --- Vault ------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ _LOOKS: dict[Word, Look] = {
     Word.NOT_YET: Look("!", f"bold {WARN}"),
     Word.REFUSED: Look("✖", f"bold {BAD}"),
     Word.NOT_READ: Look("!", f"bold {WARN}"),
+    Word.NOT_CHOSEN: Look("!", WARN),
     Word.UNKNOWN: Look("?", BAD),
     Word.AMBIGUOUS: Look("?", WARN),
 }

@@ -9,7 +9,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from vsync_sm.config import sources, values
+from vsync_sm.config import choosing, sources, values
 from vsync_sm.config.files import missing_file, read_file
 from vsync_sm.config.mistakes import HIDDEN, ConfigError, Mistake, shown
 from vsync_sm.config.schema import Schema, Tree
@@ -105,6 +105,7 @@ def load(
     found.unused += sorted(SCHEMA.unused & found.given.keys())
     _choose_login(found)
     _check_index(found)
+    _check_choice(found)
     bases = Bases(cwd=cwd, home=environment.get("HOME", ""))
     settings = _validate(found, read, bases)
     if settings is None or found.mistakes:
@@ -218,6 +219,21 @@ def _check_index(found: Found) -> None:
         found.mistake(_label("numBuckets", buckets), shown(buckets.value), wrong, hint)
 
 
+def _check_choice(found: Found) -> None:
+    """Something is to be indexed, and nothing twice."""
+    given = {name: found.given.get(name) for name in ("origin.mounts", "origin.paths")}
+    mounts, paths = given.values()
+    try:
+        chosen = choosing.parts(paths.value) if paths else ()
+        whole = values.mounts(mounts.value) if mounts else ()
+    except (values.Wrong, values.WrongItems):
+        return
+    for name, at, value, wrong in choosing.between(whole, chosen):
+        source = given[name]
+        told = shown(value or source.value) if source else "(not given)"
+        found.mistake(_label(f"{name}{at}", source), told, wrong.wrong, wrong.hint)
+
+
 def _validate(found: Found, read: Path | None, bases: Bases) -> Settings | None:
     nested: dict[str, object] = {"origin": {}}
     for name, given in found.given.items():
@@ -246,7 +262,7 @@ def _mistakes(found: Found, detail: ErrorDetails) -> Iterator[Mistake]:
     given = found.given.get(name)
     if isinstance(cause, values.WrongItems):
         for at, item, wrong in cause.items:
-            yield _mistake(_label(f"{name}[{at}]", given), item, wrong, hide=False)
+            yield _mistake(_label(f"{name}{at}", given), item, wrong, hide=False)
         return
     if not isinstance(cause, values.Wrong):  # pydantic's own words, should a check miss something
         cause = values.Wrong(detail["msg"], "see docs/configuration.md", hide=True)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationInfo,
+)
 from pydantic.alias_generators import to_camel
 
-from vsync_sm.config import values
+from vsync_sm.config import choosing, values
 from vsync_sm.config.files import read_limited
+from vsync_sm.core.choice import Choice, Part, whole
 
 TOKEN_LIMIT = 65_536
 """Bytes; whatever is longer is no token file."""
@@ -162,13 +171,15 @@ class Consul(_Section):
 
 
 class Origin(_Section):
-    """What is indexed, where to, how often, and the limits of a save. Durations in seconds."""
+    """What is indexed, where to, how often, and the limits of a save. Durations in seconds.
+
+    `mounts` are indexed whole, of those in `paths` a part.
+    """
 
     vault: Vault = Vault()
     consul: Consul = Consul()
-    mounts: Annotated[
-        tuple[str, ...], BeforeValidator(values.mounts), Field(validate_default=True)
-    ] = ()
+    mounts: Annotated[tuple[str, ...], BeforeValidator(values.mounts)] = ()
+    paths: Annotated[tuple[InstanceOf[Part], ...], BeforeValidator(choosing.parts)] = ()
     sync_path: Annotated[str, BeforeValidator(values.sync_path)] = "vsync/"
     num_workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = 1
     tick: Annotated[float, BeforeValidator(values.seconds("8760h"))] = 60.0
@@ -179,6 +190,11 @@ class Origin(_Section):
     max_shrink: Share = 0.2
     max_failed_paths: Share = 0.1
     carry_warn_after: Count = 10
+
+    @property
+    def choice(self) -> Choice:
+        """All that is indexed."""
+        return Choice((*whole(self.mounts), *self.paths))
 
 
 class Settings(_Section):
@@ -215,6 +231,8 @@ def _plain(value: object) -> object:
         fields = type(value).model_fields
         pairs = {f.alias or n: getattr(value, n) for n, f in fields.items() if not f.exclude}
         return {name: _plain(below) for name, below in pairs.items() if below is not None}
+    if isinstance(value, Part):
+        return choosing.plain(value)
     if isinstance(value, SecretStr):
         return "(set)"
     if isinstance(value, tuple):

@@ -60,9 +60,9 @@ class Wrong(ValueError):  # noqa: N818  the word a person reads in the report
 
 
 class WrongItems(ValueError):  # noqa: N818  as above
-    """Items of a list that will not do: position from 0, the item as given, what is wrong."""
+    """Items of a list that will not do: where (`[0]`), the item as given, what is wrong."""
 
-    def __init__(self, items: Sequence[tuple[int, object, Wrong]]) -> None:
+    def __init__(self, items: Sequence[tuple[str, object, Wrong]]) -> None:
         super().__init__(f"{len(items)} wrong items")
         self.items = tuple(items)
 
@@ -226,7 +226,7 @@ def items(value: object) -> list[object]:
 
 def _array(value: str) -> list[object]:
     try:
-        found: object = json.loads(value)
+        found: object = json.loads(value, object_pairs_hook=Pairs)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list):
@@ -241,7 +241,7 @@ def capabilities(*needed: str) -> Callable[[object], tuple[str, ...]]:
         found = items(value)
         known = "known are " + ", ".join(_CAPABILITIES)
         bad = [
-            (at, item, Wrong("is no capability that can be required", known))
+            (f"[{at}]", item, Wrong("is no capability that can be required", known))
             for at, item in enumerate(found)
             if item not in _CAPABILITIES
         ]
@@ -290,10 +290,11 @@ def sync_path(value: object) -> str:
         raise Wrong("is empty or has spaces around it", 'write it like "vsync/"')
     if found.startswith("/"):
         raise Wrong("begins with a slash; no key in Consul does", "leave the first slash out")
-    return _no_odd_segments(found if found.endswith("/") else found + "/")
+    return no_odd_segments(found if found.endswith("/") else found + "/")
 
 
-def _no_odd_segments(path: str) -> str:
+def no_odd_segments(path: str) -> str:
+    """A path that ends in a slash, as every server takes it."""
     segments = path[:-1].split("/")
     if "" in segments:
         raise Wrong("has an empty segment (//)", "write one slash")
@@ -303,23 +304,31 @@ def _no_odd_segments(path: str) -> str:
 
 
 def mounts(value: object) -> tuple[str, ...]:
-    """The mounts to index: at least one, each ends in a slash, none is inside another."""
-    given = items(value)
-    if not given:
-        raise Wrong("names no mount", "write the mounts to replicate, like [secret/]")
-    bad: list[tuple[int, object, Wrong]] = []
+    """The mounts to index whole: each ends in a slash, none is inside another."""
+    bad: list[tuple[str, object, Wrong]] = []
     good: list[str] = []
-    for at, item in enumerate(given):
+    for at, item in enumerate(items(value)):
         try:
             good.append(_mount(item, good))
         except Wrong as wrong:
-            bad.append((at, item, wrong))
+            bad.append((f"[{at}]", item, wrong))
     if bad:
         raise WrongItems(bad)
     return tuple(good)
 
 
 def _mount(value: object, former: Sequence[str]) -> str:
+    mount = mount_path(value)
+    if mount in former:
+        raise Wrong("is there twice", "name it once")
+    for other in former:
+        if mount.startswith(other) or other.startswith(mount):
+            raise Wrong(f"overlaps {other}: one is inside the other", "keep one of the two")
+    return mount
+
+
+def mount_path(value: object) -> str:
+    """A mount, with its slash at the end."""
     mount = text(value)
     if not mount.strip("/ ") or mount != mount.strip():
         raise Wrong("is empty or has spaces around it", "write it like secret/")
@@ -327,12 +336,7 @@ def _mount(value: object, former: Sequence[str]) -> str:
         raise Wrong("begins with a slash", "leave the first slash out")
     if not mount.endswith("/"):
         raise Wrong("lacks its slash at the end", f"write {mount}/")
-    if mount in former:
-        raise Wrong("is there twice", "name it once")
-    for other in former:
-        if mount.startswith(other) or other.startswith(mount):
-            raise Wrong(f"overlaps {other}: one is inside the other", "keep one of the two")
-    return _no_odd_segments(mount)
+    return no_odd_segments(mount)
 
 
 def vault_address(value: object) -> str:

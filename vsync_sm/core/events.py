@@ -153,10 +153,18 @@ class FolderListed(Event, frozen=True, tag="folder_listed"):
 
 
 class PathsListed(Event, frozen=True, tag="paths_listed"):
-    """Listing is complete: how many paths, over all and by mount."""
+    """Listing is complete: how many paths, over all and by mount.
+
+    By mount too, what lists named and the configuration does not choose: `unchosen` paths, and
+    `pruned` folders, which were not listed themselves. `idle` is what of `origin.paths` no path
+    fits: a folder, or a pattern that includes.
+    """
 
     paths: int
     mounts: dict[str, int]
+    unchosen: dict[str, int] = {}
+    pruned: dict[str, int] = {}
+    idle: tuple[str, ...] = ()
 
 
 class WorkerStarted(Event, frozen=True, tag="worker_started"):
@@ -241,10 +249,14 @@ class WorkersObserved(Event, frozen=True, tag="workers_observed"):
 
 
 class InsightVanished(Event, frozen=True, tag="insight_vanished"):
-    """A path of the former sync info that the new one lacks."""
+    """A path of the former sync info that the new one lacks.
+
+    `unchosen`: the configuration does not choose it, whatever Vault holds: nobody asked there.
+    """
 
     path: str
     insight: Insight
+    unchosen: bool = False
 
 
 class InsightRegressed(Event, frozen=True, tag="insight_regressed"):
@@ -366,6 +378,7 @@ class SaveRefused(Event, frozen=True, tag="save_refused"):
 
     The whole set stands before it, an event a path; `vanished` and `regressed` count it by mount.
     `insights` counts by mount what would have been saved: a yes is one to no less than that.
+    `unchosen` counts those of the vanished that the configuration does not choose any more.
     """
 
     refusals: tuple[Refusal, ...]
@@ -374,6 +387,7 @@ class SaveRefused(Event, frozen=True, tag="save_refused"):
     sample: tuple[str, ...]
     allowance: str
     insights: dict[str, int] = {}
+    unchosen: dict[str, int] = {}
 
 
 class SaveFailed(Event, frozen=True, tag="save_failed"):

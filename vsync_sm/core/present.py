@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from vsync_sm.core import events as e
 from vsync_sm.core.refusal import refusal, rules
-from vsync_sm.core.sentences import phases, sentence, summary, why
+from vsync_sm.core.sentences import phases, sentence, summary, unchosen, why
 from vsync_sm.core.words import (
     clock,
     count,
@@ -43,6 +43,7 @@ __all__ = [
     "size",
     "summary",
     "time_of_day",
+    "unchosen",
     "why",
 ]
 
@@ -53,7 +54,6 @@ _DEBUG = (
     e.MountChecked,
     e.SyncInfoRead,
     e.FolderListed,
-    e.PathsListed,
     e.WorkerStarted,
     e.InsightGenerated,
     e.InsightSkipped,
@@ -112,6 +112,7 @@ def _cycle_severity(event: e.CycleFinished) -> Severity:
 
 
 _DEPENDS: dict[type, Callable[[Any], Severity]] = {
+    e.PathsListed: lambda event: "warning" if event.idle else "debug",
     e.RunFinished: _end_severity,
     e.Transitioned: _move_severity,
     e.CycleFinished: _cycle_severity,

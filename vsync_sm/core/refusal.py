@@ -20,7 +20,8 @@ def rules(event: SaveRefused) -> tuple[str, ...]:
     would contradict how many paths this save would remove.
     """
     return tuple(
-        printable(f"{_rule(each)}{_recent(each, event.vanished)}") for each in event.refusals
+        printable(f"{_rule(each)}{_recent(each, event.vanished)}{_unchosen(each, event.unchosen)}")
+        for each in event.refusals
     )
 
 
@@ -127,9 +128,24 @@ def _recent(refusal: Refusal, vanished: Mapping[str, int]) -> str:
     return f", {number(before)} of them in saves of the last hour" if before > 0 else ""
 
 
+def _unchosen(refusal: Refusal, unchosen: Mapping[str, int]) -> str:
+    # Vault was not asked about these: whoever looks for them there looks in the wrong place.
+    if refusal.rule not in {"shrink", "shrink_mount", "mount_replaced"}:
+        return ""
+    n = unchosen.get(refusal.mount, 0) if refusal.mount else sum(unchosen.values())
+    left_out = "the configuration leaves out now: has origin.paths (or origin.mounts) changed?"
+    return f", {number(n)} of which {left_out}" if n else ""
+
+
 def _advice(event: SaveRefused) -> Iterator[str]:
     names = {each.rule for each in event.refusals}
-    if names & _SHRINK:
+    unchosen, vanished = sum(event.unchosen.values()), sum(event.vanished.values())
+    if unchosen:
+        yield (
+            "If the configuration was not meant to leave these out, put origin.paths (or "
+            "origin.mounts) back, and start it again: the next cycle then saves by itself."
+        )
+    if names & _SHRINK and not 0 < unchosen == vanished:
         yield (
             "If it is not meant, restore it in Vault (or put the mount back into the "
             "configuration): the next cycle then saves by itself."

@@ -139,7 +139,20 @@ def _folder_listed(event: e.FolderListed) -> str:
 
 @_says(e.PathsListed)
 def _paths_listed(event: e.PathsListed) -> str:
-    return f"{count(event.paths, 'path')} listed{_and(counts(event.mounts))}"
+    listed = f"{count(event.paths, 'path')} listed{_and(counts(event.mounts))}"
+    idle = f"nothing fits {', '.join(event.idle)}" if event.idle else ""
+    return "; ".join(filter(None, (listed, unchosen(event), idle)))
+
+
+def unchosen(event: e.PathsListed) -> str:
+    """What lists named and is not chosen, in words; "": nothing."""
+    kinds = (("path", event.unchosen), ("folder", event.pruned))
+    told = [
+        f"{count(sum(by_mount.values()), noun)} ({counts(by_mount)})"
+        for noun, by_mount in kinds
+        if by_mount
+    ]
+    return f"not chosen: {' and '.join(told)}" if told else ""
 
 
 @_says(e.WorkerStarted)
@@ -191,7 +204,7 @@ def _workers_observed(event: e.WorkersObserved) -> str:
 
 @_says(e.InsightVanished)
 def _insight_vanished(event: e.InsightVanished) -> str:
-    return f"{event.path} is no longer there"
+    return f"{event.path} is no longer {'chosen' if event.unchosen else 'there'}"
 
 
 @_says(e.InsightRegressed)

@@ -24,10 +24,10 @@ class Look(msgspec.Struct, frozen=True):
     """What a cycle found of the path in Vault.
 
     `read` has an insight and its `change`; `skipped` and `failed` say `why`; `unlisted`: it was
-    not there.
+    not there; `unchosen`: nobody looked, `why` says what of the configuration leaves it out.
     """
 
-    how: Literal["read", "skipped", "failed", "unlisted"]
+    how: Literal["read", "skipped", "failed", "unlisted", "unchosen"]
     ts: str
     cycle: int
     insight: Insight | None = None
@@ -119,10 +119,10 @@ class Trail:
         self._insight = event.insight
         self._found(event.insight, seen)
 
-    def vanished(self, event: e.InsightVanished, seen: Seen) -> None:
-        """Consul holds it, and the next save would remove it."""
+    def vanished(self, event: e.InsightVanished, seen: Seen, left_out: str) -> None:
+        """Consul holds it, and the next save would remove it; `left_out` is as in `judged`."""
         if not self._looked:
-            self._see(Look("unlisted", seen.ts, seen.cycle))
+            self._miss(seen, left_out)
         self._vanished = True
         self._found(event.insight, seen)
 
@@ -131,13 +131,17 @@ class Trail:
         self._found(event.former, seen)
 
     def _see(self, look: Look) -> None:
-        if look.how != "unlisted":
+        if look.how not in {"unlisted", "unchosen"}:
             self.last = Seen(look.ts, look.cycle)
             self.first = self.first or self.last
         self.look, self.fate, self.later = look, None, 0
         self.carried = 0
         self._insight = None
         self._looked = self.known = True
+
+    def _miss(self, seen: Seen, left_out: str) -> None:
+        how: Literal["unlisted", "unchosen"] = "unchosen" if left_out else "unlisted"
+        self._see(Look(how, seen.ts, seen.cycle, why=left_out))
 
     def _found(self, insight: Insight | None, seen: Seen) -> None:
         if self.held is None or self.held.insight != insight:
@@ -150,14 +154,17 @@ class Trail:
         self._insight = None
         self._looked = self._vanished = False
 
-    def judged(self, seen: Seen) -> None:
-        """The cycle has looked at everything and compared it with what lies in Consul."""
+    def judged(self, seen: Seen, left_out: str) -> None:
+        """The cycle has looked at everything and compared it with what lies in Consul.
+
+        `left_out` is why the configuration does not choose the path ("": it does).
+        """
         if not self.known:
             return
         if self._insight is None and not self._vanished:
             self._found(None, seen)
         if not self._looked:
-            self._see(Look("unlisted", seen.ts, seen.cycle))
+            self._miss(seen, left_out)
 
     def saved(self, insight: Insight | None, seen: Seen) -> None:
         """A save put this there (None: removed it), or left it there."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from vsync_sm.core import events as e
+from vsync_sm.core.choice import Choice, choice_in
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.shapes import Pause
 from vsync_sm.core.sync_info import bucket_of, data_path, mount_of
@@ -111,6 +112,7 @@ class Trails:
         refusal: the refusal that stands, and its cycle.
         pause: no cycle begins by itself.
         ended: the newest run has ended by itself.
+        choice: what the newest run was to sync; None: the journal does not tell.
     """
 
     def __init__(self, given: str) -> None:
@@ -126,6 +128,7 @@ class Trails:
         self.refusal: tuple[int, e.SaveRefused] | None = None
         self.pause: Pause | None = None
         self.ended = False
+        self.choice: Choice | None = None
         self._trails: dict[str, Trail] = {}
 
     def note(self, record: e.Record) -> None:
@@ -150,8 +153,13 @@ class Trails:
 
     # --- the run and its cycles ---
 
-    def _run_started(self, record: e.Record, _: e.RunStarted) -> None:
+    def left_out(self, path: str) -> str:
+        """Why the configuration does not choose a data path; "": it does, or nobody knows."""
+        return self.choice.leaves_out(path) if self.choice is not None else ""
+
+    def _run_started(self, record: e.Record, event: e.RunStarted) -> None:
         self.ended = False
+        self.choice = choice_in(event.config)
         if self.cycle is not None:
             self._end_cycle(Fate(self.cycle, "crashed", "", record.ts))
 
@@ -206,7 +214,7 @@ class Trails:
     def _vanished(self, record: e.Record, event: e.InsightVanished) -> None:
         trail = self._trails.get(event.path)
         if trail is not None:
-            trail.vanished(event, self._seen(record))
+            trail.vanished(event, self._seen(record), self.left_out(event.path))
 
     def _regressed(self, record: e.Record, event: e.InsightRegressed) -> None:
         trail = self._trails.get(event.path)
@@ -217,7 +225,7 @@ class Trails:
 
     def _judged(self, record: e.Record) -> None:
         for trail in self._trails.values():
-            trail.judged(self._seen(record))
+            trail.judged(self._seen(record), self.left_out(trail.path))
 
     def _save_started(self, record: e.Record, _: e.SaveStarted) -> None:
         self._judged(record)

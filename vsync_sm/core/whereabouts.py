@@ -33,6 +33,7 @@ class Word(StrEnum):
     NOT_YET = "NOT YET"
     REFUSED = "REFUSED"
     NOT_READ = "NOT READ"
+    NOT_CHOSEN = "NOT CHOSEN"
     UNKNOWN = "UNKNOWN"
     AMBIGUOUS = "AMBIGUOUS"
 
@@ -82,8 +83,12 @@ class Whereabouts(Trails):
             return Verdict(Word.UNKNOWN, "the journal is empty: nothing has happened yet")
         if not self.mounts:
             return Verdict(Word.UNKNOWN, "no cycle has begun yet as far as the journal reaches")
+        meant = resolve(self.given, self.mounts)
+        if meant and all(left_out := [self.left_out(path) for path in meant]):
+            todo = "If it is to be synced, choose it in the configuration, look at vsync-sm plan."
+            return Verdict(Word.NOT_CHOSEN, left_out[0], todo)
         todo = f"Did you mean {listing(list(self.near))}?" if self.near else ""
-        if resolve(self.given, self.mounts):
+        if meant:
             because = "the journal knows nothing of this path, as far as it reaches"
             return Verdict(Word.UNKNOWN, because, todo or "See how it is spelled in Vault.")
         because = f"it begins with none of the mounts {listing(list(self.mounts))}"
@@ -222,6 +227,8 @@ def _version(insight: Insight | None) -> str:
 
 
 def _gone(look: Look) -> str:
+    if look.how == "unchosen":
+        return f"it is not chosen any more, {look.why}"
     reason = f" ({skipped(look.why)})" if look.how == "skipped" else ""
     return f"it is gone from Vault{reason}"
 
@@ -283,6 +290,8 @@ def _looked(look: Look) -> str:
         return f"{_version(insight)} of {insight.updateTime} ({insight.type}), {look.change}"
     if look.how == "skipped":
         return f"left out, {skipped(look.why)}"
+    if look.how == "unchosen":
+        return f"not looked at, {look.why}"
     return "no longer listed" if look.how == "unlisted" else f"could not be read: {look.why}"
 
 

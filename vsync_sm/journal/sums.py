@@ -168,8 +168,9 @@ class CycleSums:
             yield f"{event.path} is carried forward twice"
         self._carried.add(event.path)
 
-    def _vanished(self, _: e.InsightVanished, __: int) -> list[str]:
+    def _vanished(self, event: e.InsightVanished, _: int) -> list[str]:
         self._counts["vanished"] += 1
+        self._counts["unchosen"] += event.unchosen
         return []
 
     def _regressed(self, _: e.InsightRegressed, __: int) -> list[str]:
@@ -234,8 +235,8 @@ class CycleSums:
         return self._not_begun("skipped")
 
     def _save_refused(self, event: e.SaveRefused, _: int) -> Iterator[str]:
-        for name, by_mount in (("vanished", event.vanished), ("regressed", event.regressed)):
-            total = sum(by_mount.values())
+        for name in ("vanished", "regressed", "unchosen"):
+            total = sum(getattr(event, name).values())
             if total != self._counts[name]:
                 yield f"{total} paths {name} by mount, but {self._counts[name]} are told"
         yield from self._not_begun("refused")

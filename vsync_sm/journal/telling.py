@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from vsync_sm.core import events as e
+from vsync_sm.core.choice import Part, choice_in
 from vsync_sm.core.commands import paused
 from vsync_sm.core.present import (
     clock,
@@ -73,8 +74,11 @@ def _gist(config: dict[str, Any]) -> Iterator[str]:
     origin = config.get("origin")
     origin = origin if isinstance(origin, dict) else {}
     mounts = origin.get("mounts")
-    if isinstance(mounts, list):
+    if isinstance(mounts, list) and mounts:
         yield f"mounts {listing(list(map(str, mounts)))}"
+    choice = choice_in(config)
+    if choice is not None and not choice.whole:
+        yield f"paths {listing([part.words for part in choice.parts if part != Part(part.mount)])}"
     for name, value in (
         ("sync path", origin.get("syncPath")),
         ("tick", _seconds(origin.get("tick"))),

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from vsync_sm.core import events as e
-from vsync_sm.core.present import count, printable, refusal, sentence
+from vsync_sm.core.choice import Choice, choice_in
+from vsync_sm.core.present import count, printable, refusal, sentence, unchosen
 from vsync_sm.core.view import View
 
 SHOWN = 20
@@ -23,11 +24,13 @@ class CheckReport:
         self._faults: list[e.FaultRaised] = []
         self._folders = 0
         self._mounts = 0
+        self._choice = _ChoiceReport()
         self._paths: int | None = None
 
     def __call__(self, record: e.Record, _: View) -> None:
         """Gather one record."""
         event = record.event
+        self._choice(event)
         if isinstance(event, e.CheckPassed | e.CheckFailed):
             self._checks.append(event)
         elif isinstance(event, e.FaultRaised):
@@ -59,6 +62,7 @@ class CheckReport:
             yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
             if not self.complete and not self._faults:
                 yield "✖ Interrupted: not everything was checked."
+        yield from self._choice.lines()
         yield from self._cost()
 
     def _cost(self) -> Iterator[str]:
@@ -71,6 +75,42 @@ class CheckReport:
             f"{count(2 * self._mounts, 'look')} at mounts; and to Consul 1 read, and mostly "
             "1 write when something has changed."
         )
+
+
+class _ChoiceReport:
+    """What of the mounts is chosen, and what the cycle met that is not; mute without a choice."""
+
+    def __init__(self) -> None:
+        self._choice: Choice | None = None
+        self._listed: e.PathsListed | None = None
+
+    def __call__(self, event: e.Event | e.Unknown) -> None:
+        if isinstance(event, e.RunStarted):
+            self._choice = choice_in(event.config)
+        elif isinstance(event, e.PathsListed):
+            self._listed = event
+
+    def lines(self) -> Iterator[str]:
+        choice, listed = self._choice, self._listed
+        if choice is None or choice.whole:
+            return
+        yield from (printable(f"Chosen: {part.words}") for part in choice.parts)
+        if listed is None:
+            return
+        left_out = unchosen(listed) or "not chosen: nothing that was met"
+        yield printable(f"{left_out[0].upper()}{left_out[1:]}.")
+        for idle in listed.idle:
+            yield printable(f"! Nothing fits {idle}: is it spelled as in Vault, case and all?")
+
+    def document(self) -> dict[str, Any]:
+        listed = self._listed
+        return {
+            "chosen": [msgspec.to_builtins(part) for part in self._choice.parts]
+            if self._choice
+            else [],
+            "not_chosen": {"paths": listed.unchosen, "folders": listed.pruned} if listed else None,
+            "idle": listed.idle if listed else (),
+        }
 
 
 class PlanReport:
@@ -86,6 +126,7 @@ class PlanReport:
         self._paths: dict[str, list[str]] = {
             name: [] for name in ("added", "updated", "removed", "carried", "failed", "backwards")
         }
+        self._choice = _ChoiceReport()
         self._refused: e.SaveRefused | None = None
         self._faults: list[e.FaultRaised] = []
         self._finished: e.CycleFinished | None = None
@@ -94,6 +135,7 @@ class PlanReport:
         """Gather one record."""
         event = record.event
         paths = self._paths
+        self._choice(event)
         match event:
             case e.InsightGenerated(change="added" | "updated"):
                 paths[event.change].append(event.path)
@@ -136,6 +178,7 @@ class PlanReport:
             "unchanged": finished.unchanged if finished else 0,
             "refusals": msgspec.to_builtins(self._refused.refusals) if self._refused else [],
             "allowance": self.allowance,
+            **self._choice.document(),
             "faults": [
                 {"kind": fault.kind, "message": fault.message, "hint": fault.hint}
                 for fault in self._faults
@@ -156,6 +199,7 @@ class PlanReport:
             ("carried", "would be carried forward"),
         ):
             yield from _some(sorted(self._paths[name]), title)
+        yield from self._choice.lines()
         yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
         if self._refused is not None:
             yield refusal(self._refused, allow_command=allow_command, planned=True)

@@ -66,6 +66,7 @@ def save_refused(reindexed: Reindexed, mounts: tuple[str, ...]) -> SaveRefused:
         sample=tuple(islice((*verdict.vanished, *verdict.regressed), SAMPLE)),
         allowance=verdict.allowance,
         insights=dict(verdict.insights),
+        unchosen=dict(Counter(mount_of(path, mounts) for path in reindexed.unchosen)),
     )
 
 

@@ -20,11 +20,14 @@ def newly_refused(event: SaveRefused, *, live: bool) -> Fault:
     """
     command = "ctl allow" if live else "--headless --once --allow"
     vanished, regressed = sum(event.vanished.values()), sum(event.regressed.values())
+    unchosen = sum(event.unchosen.values())
+    left_out = f" ({unchosen} of them the configuration leaves out now)" if unchosen else ""
+    back = "Put the configuration (origin.paths) back" if unchosen else "Restore it in Vault"
     return Fault(
         FaultKind.SAVE_REFUSED,
-        f"a save is refused: {vanished} paths would vanish, {regressed} would go back to an older "
-        f"version ({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
-        hint=f"Restore it in Vault, or allow it: vsync-sm {command} {event.allowance}",
+        f"a save is refused: {vanished} paths would vanish{left_out}, {regressed} would go back to "
+        f"an older version ({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
+        hint=f"{back}, or allow it: vsync-sm {command} {event.allowance}",
         context={"allowance": event.allowance, "sample": ", ".join(event.sample)},
     )
 

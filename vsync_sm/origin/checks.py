@@ -21,7 +21,10 @@ LEAST = "origin.vault.requiredCapabilities: {data: [], metadata: [read, list]}"
 
 
 class Required(msgspec.Struct, frozen=True):
-    """The capabilities that the token must have on `<mount>data/` and `<mount>metadata/`."""
+    """The capabilities that the token must have on `<mount>data/` and `<mount>metadata/`.
+
+    Where a folder of the mount is chosen, on that folder there.
+    """
 
     data: tuple[str, ...]
     metadata: tuple[str, ...]
@@ -56,9 +59,12 @@ class StartupChecks:
             faults += vault
             for mount in self._terms.mounts if not vault else ():
                 found = self._check(f"mount {mount}", partial(self._check_mount, mount))
-                faults += found or self._check(
-                    f"capabilities on {mount}", partial(self._check_capabilities, mount)
-                )
+                for folder in self._terms.choice.roots(mount) if not found else ():
+                    faults += self._check(
+                        f"capabilities on {mount}{folder}",
+                        partial(self._check_capabilities, mount, folder),
+                    )
+                faults += found
             if faults:
                 raise _fatal(faults[0])
             self._scope.done(Passed())
@@ -165,11 +171,9 @@ class StartupChecks:
             check=f"mount {mount}", detail=f"KV v2, accessor {facts.accessor}", server="Vault"
         )
 
-    def _check_capabilities(self, mount: str) -> CheckPassed:
-        wanted = {
-            f"{mount}data/": self._required.data,
-            f"{mount}metadata/": self._required.metadata,
-        }
+    def _check_capabilities(self, mount: str, folder: str) -> CheckPassed:
+        data, metadata = f"{mount}data/{folder}", f"{mount}metadata/{folder}"
+        wanted = {data: self._required.data, metadata: self._required.metadata}
         granted = self._servers.vault.capabilities(tuple(wanted), self._scope.budget.vault)
         missing = {
             path: [name for name in names if name not in granted[path]]
@@ -182,35 +186,36 @@ class StartupChecks:
                 FaultKind.CHECK_FAILED,
                 f"the token may not {' and not '.join(lacks)}",
                 hint=f"Grant it, or ask for less: {LEAST} is the least that works, with the "
-                f"policy: {policy(mount)}",
+                f"policy: {policy(mount, folder)}",
                 context={"mount": mount},
             )
         return CheckPassed(
-            check=f"capabilities on {mount}",
+            check=f"capabilities on {mount}{folder}",
             detail="; ".join(
                 f"{path}: {', '.join(sorted(granted[path])) or 'none'}" for path in wanted
             ),
-            note=self._note(mount, granted),
+            note=self._note(granted[data], granted[metadata]),
             server="Vault",
         )
 
-    def _note(self, mount: str, granted: dict[str, frozenset[str]]) -> str:
+    def _note(self, data: frozenset[str], metadata: frozenset[str]) -> str:
         """A kind word on a token that may do more than the least; once a run is enough."""
-        data = granted[f"{mount}data/"] - {"deny"}
-        more = granted[f"{mount}metadata/"] - {"deny", "read", "list"}
-        if self._noted or not (data or more):
+        if self._noted or not (data - {"deny"} or metadata - {"deny", "read", "list"}):
             return ""
         self._noted = True
-        policies = " ".join(map(policy, self._terms.mounts))
+        choice = self._terms.choice
+        policies = " ".join(
+            policy(mount, folder) for mount in choice.mounts for folder in choice.roots(mount)
+        )
         return (
             "The token may do more than vsync needs, which is to read metadata only. "
             f"The least that works: {LEAST}, with the policy: {policies}"
         )
 
 
-def policy(mount: str) -> str:
-    """The Vault policy that is the least vsync works with, for one mount."""
-    return f'path "{mount}metadata/*" {{ capabilities = ["read", "list"] }}'
+def policy(mount: str, folder: str = "") -> str:
+    """The Vault policy that is the least vsync works with, for a mount or a folder in it."""
+    return f'path "{mount}metadata/{folder}*" {{ capabilities = ["read", "list"] }}'
 
 
 def _probe_steps(

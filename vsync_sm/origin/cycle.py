@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from vsync_sm.core.choice import Choice
 from vsync_sm.core.events import BusyWorker, Event, Requests, WorkerStopped
 from vsync_sm.core.memory import OpenSave
 from vsync_sm.core.safety import Limits
@@ -29,7 +30,7 @@ class Terms(msgspec.Struct, frozen=True):
     `prefix` is the sync path with `origin/`; times are seconds, `value_limit` is bytes.
     """
 
-    mounts: tuple[str, ...]
+    choice: Choice
     prefix: str
     num_buckets: int
     workers: int
@@ -37,6 +38,11 @@ class Terms(msgspec.Struct, frozen=True):
     request_timeout_s: float
     value_limit: int
     limits: Limits
+
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """The mounts of which anything is synced."""
+        return self.choice.mounts
 
 
 class Servers(msgspec.Struct, frozen=True):
@@ -66,7 +72,7 @@ class Cycle:
         self._servers = servers
         budget = Budget(clock, deadline=self.deadline, request_timeout_s=terms.request_timeout_s)
         self._scope = Scope(number, inbox, budget, clock, random)
-        self._lister = Lister(self._scope, servers.vault, servers.access)
+        self._lister = Lister(self._scope, servers.vault, servers.access, terms.choice)
         self._crew: Crew | None = None
         self._threads: list[threading.Thread] = []
 
@@ -82,7 +88,6 @@ class Cycle:
                 self._lister,
                 self._servers.consul,
                 prefix=terms.prefix,
-                mounts=terms.mounts,
                 open_save=open_save,
             ),
         )
@@ -115,7 +120,7 @@ class Cycle:
                 worked,
                 recalled,
                 prefix=terms.prefix,
-                mounts=terms.mounts,
+                choice=terms.choice,
                 value_limit=terms.value_limit,
                 limits=terms.limits,
             ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
+from vsync_sm.core.choice import Choice
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import FolderListed, MountChecked, PathsListed, SyncInfoRead
 from vsync_sm.core.memory import OpenSave, settle, sha256
@@ -33,9 +35,16 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Lister:
-    """Asks Vault for names, and never believes a failed list to be an empty one (safety rule 2)."""
+    """Asks Vault for names, and never believes a failed list to be an empty one (safety rule 2).
 
-    def __init__(self, scope: Scope, vault: Vault, access: Access) -> None:
+    It asks for nothing that cannot hold what is chosen. `unchosen` and `pruned` count by mount the
+    paths and folders that its walks met and passed by.
+    """
+
+    def __init__(self, scope: Scope, vault: Vault, access: Access, choice: Choice) -> None:
+        self.choice = choice
+        self.unchosen: Counter[str] = Counter()
+        self.pruned: Counter[str] = Counter()
         self._scope = scope
         self._vault = vault
         self._access = access
@@ -62,11 +71,12 @@ class Lister:
                 ),
             )
         except Fault as fault:
-            if fault.kind is FaultKind.FORBIDDEN and not folder:
+            if fault.kind is FaultKind.FORBIDDEN and self._is_root(mount, folder):
+                what = f"the folder {mount}{folder}" if folder else f"the mount {mount}"
                 raise Fault(
                     FaultKind.MOUNT_FORBIDDEN,
-                    f"Vault refuses to list the mount {mount}",
-                    hint=f'Grant the token "list" and "read" on {mount}metadata/*.',
+                    f"Vault refuses to list {what}",
+                    hint=f'Grant the token "list" and "read" on {mount}metadata/{folder}*.',
                     context=fault.context,
                 ) from None
             raise
@@ -81,14 +91,14 @@ class Lister:
             if answer is not None:
                 self._again[mount, folder] = answer
                 return confirmed_gone(name, answer)
-            if not folder:
+            if self._is_root(mount, folder):
                 return True
             # The folder is empty itself: it must be gone from its own parent, and so on up.
             folder, name = above(folder)
 
     def walk(self, mount: str) -> Iterator[SecretPath]:
-        """Every path of a mount, folder by folder, telling each folder as it is listed."""
-        folders = [""]
+        """Every chosen path of a mount, folder by folder, telling each folder as it is listed."""
+        folders = [*reversed(self.choice.roots(mount))]
         while folders:
             self._scope.check()
             folder = folders.pop()
@@ -101,12 +111,21 @@ class Lister:
             self._scope.tell(
                 (FolderListed(mount=mount, folder=folder, paths=len(paths), folders=len(below)),)
             )
-            folders.extend(reversed(below))
+            entered = [each for each in below if self.choice.may_hold(mount, each)]
+            self.pruned[mount] += len(below) - len(entered)
+            folders.extend(reversed(entered))
             for path in paths:
-                yield SecretPath(mount, path)
+                if self.choice.belongs(mount, path):
+                    yield SecretPath(mount, path)
+                else:
+                    self.unchosen[mount] += 1
+
+    def _is_root(self, mount: str, folder: str) -> bool:
+        # No list that the token may read names it: what is said of it is all that can be known.
+        return folder in self.choice.roots(mount)
 
     def _believe_empty(self, mount: str, folder: str) -> None:
-        if folder and not self.gone(mount, *above(folder)):
+        if not self._is_root(mount, folder) and not self.gone(mount, *above(folder)):
             raise still_named(mount, folder)
 
 
@@ -122,24 +141,32 @@ def list_everything(
     consul: Consul,
     *,
     prefix: str,
-    mounts: tuple[str, ...],
     open_save: OpenSave | None,
 ) -> Listed:
     """The whole phase. Raises Fault where anything is not certain."""
+    mounts = lister.choice.mounts
     accessors = {}
     for mount in mounts:
         facts = lister.check_mount(mount)
         accessors[mount] = facts.accessor
         scope.tell((MountChecked(mount=mount, version=facts.version, accessor=facts.accessor),))
     former = _read_former(scope, consul, prefix, open_save)
-    paths: list[SecretPath] = []
-    by_mount = {}
-    for mount in mounts:
-        before = len(paths)
-        paths.extend(lister.walk(mount))
-        by_mount[mount] = len(paths) - before
-    scope.tell((PathsListed(paths=len(paths), mounts=by_mount),))
-    return Listed(former, tuple(paths), accessors)
+    by_mount = {mount: tuple(lister.walk(mount)) for mount in mounts}
+    paths = tuple(path for found in by_mount.values() for path in found)
+    scope.tell(
+        (
+            PathsListed(
+                paths=len(paths),
+                mounts={mount: len(found) for mount, found in by_mount.items()},
+                unchosen=dict(+lister.unchosen),
+                pruned=dict(+lister.pruned),
+                idle=lister.choice.idle(
+                    {mount: [each.path for each in found] for mount, found in by_mount.items()}
+                ),
+            ),
+        )
+    )
+    return Listed(former, paths, accessors)
 
 
 def _read_former(scope: Scope, consul: Consul, prefix: str, open_save: OpenSave | None) -> Former:
@@ -170,7 +197,8 @@ def refuse_other_mounts(mount: str, facts: MountFacts) -> None:
         raise Fault(
             FaultKind.MOUNT_CHANGED,
             f"{mount} is not a mount: the server says it lies in {facts.path or '(nothing)'}",
-            hint="origin.mounts wants mounts, not folders inside one.",
+            hint="origin.mounts wants mounts, not folders inside one. For a folder: origin.paths: "
+            f"[{{mount: {facts.path or '…'}, under: {mount.removeprefix(facts.path) or '…'}}}]",
             context={"mount": mount, "server_path": facts.path},
         )
     if facts.type != "kv" or facts.version != "2":
@@ -179,7 +207,7 @@ def refuse_other_mounts(mount: str, facts: MountFacts) -> None:
             FaultKind.MOUNT_CHANGED,
             f"the mount {mount} is {found}, not KV version 2",
             hint="vsync needs versions; enable KV v2 (vault kv enable-versioning) or take the "
-            "mount out of origin.mounts.",
+            "mount out of the configuration.",
             context={"mount": mount, "found": found},
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from vsync_sm.core.choice import Choice
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import (
     BucketReindexed,
@@ -64,10 +65,11 @@ class Recalled(msgspec.Struct, frozen=True):
 
 
 class Reindexed(msgspec.Struct, frozen=True):
-    """The verdict, and the save that it judges."""
+    """The verdict, the save that it judges, and what of the vanished is not chosen any more."""
 
     verdict: Verdict
     plan: SavePlan
+    unchosen: frozenset[str] = frozenset()
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ def reindex(
     recalled: Recalled,
     *,
     prefix: str,
-    mounts: tuple[str, ...],
+    choice: Choice,
     value_limit: int,
     limits: Limits,
 ) -> Reindexed:
@@ -102,7 +104,7 @@ def reindex(
     )
     verdict = judge(
         Proposal(
-            mounts=mounts,
+            mounts=choice.mounts,
             num_buckets=len(buckets),
             former=former,
             insights=insights,
@@ -117,15 +119,17 @@ def reindex(
         ),
         limits,
     )
+    unchosen = frozenset(path for path in verdict.vanished if not choice.holds(path))
     scope.tell(
-        InsightVanished(path=path, insight=former.insights[path]) for path in verdict.vanished
+        InsightVanished(path=path, insight=former.insights[path], unchosen=path in unchosen)
+        for path in verdict.vanished
     )
     scope.tell(
         InsightRegressed(path=path, former=former.insights[path], insight=insights[path])
         for path in verdict.regressed
     )
     scope.tell(facts)
-    return Reindexed(verdict, plan)
+    return Reindexed(verdict, plan, unchosen)
 
 
 def plan_save(
@@ -217,7 +221,7 @@ def _too_large(
     advice = (
         f"numBuckets: {would_do} would do (now {num_buckets})"
         if would_do
-        else "not even the largest numBuckets would do: sync fewer mounts"
+        else "not even the largest numBuckets would do: sync fewer paths (origin.paths)"
     )
     return Fault(
         FaultKind.TOO_LARGE,

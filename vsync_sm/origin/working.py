@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from vsync_sm.core.choice import Choice
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import (
     BusyWorker,
@@ -140,7 +141,7 @@ class Crew:
         self._listed = listed
         self._limits = limits
         self._sender = Sender(listed.paths, scope.cancelled)
-        self._suspects = Sender(tuple(unlisted(listed)), scope.cancelled)
+        self._suspects = Sender(tuple(unlisted(listed, lister.choice)), scope.cancelled)
         self._sync_info = SyncInfo(num_buckets)
         self._workers = tuple(Worker(number) for number in range(1, workers + 1))
         self._telling = threading.Lock()
@@ -359,13 +360,18 @@ class Crew:
         return frozenset(nothing_to_carry)
 
 
-def unlisted(listed: Listed) -> Iterator[SecretPath]:
-    """The paths of the former sync info, in the mounts that were listed, that no list named."""
+def unlisted(listed: Listed, choice: Choice) -> Iterator[SecretPath]:
+    """The paths of the former sync info that are still chosen, and that no list named.
+
+    What is no longer chosen vanishes by configuration: Vault is not asked, and the token need not
+    be allowed to.
+    """
     named = {data_path(each.mount, each.path) for each in listed.paths}
     for path in listed.former.insights.keys() - named:
         for mount in listed.accessors:
-            if path.startswith(f"{mount}data/"):
-                yield SecretPath(mount, path.removeprefix(f"{mount}data/"))
+            below = path.removeprefix(f"{mount}data/")
+            if below != path and choice.belongs(mount, below):
+                yield SecretPath(mount, below)
 
 
 def _incomplete(path: str, what: str) -> Fault:
