@@ -287,6 +287,10 @@ def test_what_it_does_is_told_when_it_changes(manager: Manager) -> None:
     assert hands.turn(seen, after=STATUS_S) == [
         "STATUS=BEHIND: no cycle was complete yet; cycle 1 working: 0 of 1,000 paths"
     ]
+    seen.finish("unchanged")
+    assert hands.turn(seen) == [
+        "STATUS=IN SYNC: Consul holds what Vault held at the last look; waiting"
+    ], "it may sleep for long from here on"
 
 
 def test_a_status_is_one_line_and_short(manager: Manager) -> None:

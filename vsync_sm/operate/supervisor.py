@@ -24,7 +24,7 @@ VARIABLES = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 """They are meant for this process alone: no child may speak for it."""
 
 STATUS_S = 1.0
-"""So often, at most, what it does is told anew."""
+"""So often, at most, what it does in a cycle is told anew (seconds)."""
 
 PATIENCE_S = 30
 """While it starts, the service manager is asked for so many seconds more, again and again."""
@@ -103,7 +103,8 @@ class Supervisor:
 
     def _tell(self, view: View) -> list[str]:
         now = self._mono()
-        if now - self._told < STATUS_S and not self._ending:
+        # Outside cycles the loop may sleep for long: what it then does is told before.
+        if view.cycle is not None and now - self._told < STATUS_S:
             return []
         self._told = now
         status = _status(view, self._wall())
