@@ -120,6 +120,11 @@ class JournalLines(ScrollView, can_focus=True):
         return self._top
 
     @property
+    def room(self) -> int:
+        """How many cells a row may take: what is left beside the scrollbar."""
+        return self.scrollable_content_region.width
+
+    @property
     def screen_text(self) -> list[str]:
         """What stands in the list now, row by row."""
         return [self.render_line(y).text.rstrip() for y in range(len(self._strips()))]
@@ -172,7 +177,7 @@ class JournalLines(ScrollView, can_focus=True):
 
     def _show(self, height: int) -> None:
         self._placing = True
-        self.virtual_size = Size(self.size.width, height)
+        self.virtual_size = Size(self.room, height)
         self.scroll_target_y = self._top
         self.scroll_y = self._top
         self._placing = False
@@ -185,12 +190,12 @@ class JournalLines(ScrollView, can_focus=True):
         first = self._line(self._top) if seen > self._top else 0
         last = self._line(seen - 1) if seen > self._top else 0
         where = (self._top, first, last, seen, self.position, self._left, self.wrapping)
-        return (*where, self.size, ages, times, self.marks, self._empty, self._epoch)
+        return (*where, self.size, self.room, ages, times, self.marks, self._empty, self._epoch)
 
     def render_line(self, y: int) -> Strip:
         """One row of the screen."""
         strips = self._strips()
-        width = self.size.width
+        width = self.room
         blank = Strip.blank(width, self._style().of(""))
         if y >= len(strips) or not width:
             return blank
@@ -213,7 +218,7 @@ class JournalLines(ScrollView, can_focus=True):
         if glance is None or not self.count:
             return [Strip([Segment(f" {self._empty}", self._style().of(MUTED))])], []
         seen = self._told(self._top, min(self.count, self._top + height))
-        lineup = Lineup(seen, glance, self._style(), self.marks, self.size.width)
+        lineup = Lineup(seen, glance, self._style(), self.marks, self.room)
         strips: list[Strip] = []
         places: list[int] = []
         for place, line in enumerate(seen, self._top):
@@ -224,7 +229,7 @@ class JournalLines(ScrollView, can_focus=True):
                 rows = [lineup.strip(line, selected=selected)]
                 self._widest = max(self._widest, rows[0].cell_length)
             behind = self._style().of("", selected)
-            rows = [each.extend_cell_length(self._left + self.size.width, behind) for each in rows]
+            rows = [each.extend_cell_length(self._left + self.room, behind) for each in rows]
             strips += rows
             places += [place] * len(rows)
             if len(strips) >= height:
@@ -270,7 +275,7 @@ class JournalLines(ScrollView, can_focus=True):
         seen = self._told(start, place + 1)
         if glance is None:
             return
-        lineup = Lineup(seen, glance, self._style(), None, self.size.width)
+        lineup = Lineup(seen, glance, self._style(), None, self.room)
         numbered = zip(range(start + len(seen) - 1, start - 1, -1), reversed(seen), strict=True)
         for at, line in islice(numbered, self.size.height):
             yield at, len(lineup.wrapped(line, selected=False))
@@ -347,7 +352,7 @@ class JournalLines(ScrollView, can_focus=True):
         """Show what is further right, or left."""
         if self.wrapping:
             return
-        most = max(0, self._widest - self.size.width // 2)
+        most = max(0, self._widest - self.room // 2)
         self._left = max(0, min(self._left + way * _SIDEWAYS, most))
         self.settle()
 
