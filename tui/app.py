@@ -406,7 +406,7 @@ class Console(Steered):
         elif origin.over:
             self.exit(origin.code)
         elif not isinstance(self.screen, HaltDialog):
-            self.push_screen(HaltDialog(live=True), self._halt_if)
+            self.push_screen(HaltDialog(True, self.reach), self._halt_if)
 
     def action_interrupt(self) -> None:
         """Ctrl-C: copy what is marked, else quit.

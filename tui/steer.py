@@ -172,7 +172,7 @@ class Steered(App[int]):
 
     def action_halt(self) -> None:
         """Ask, then halt."""
-        self.push_screen(HaltDialog(live=self._live), self._if_yes("halt"))
+        self.push_screen(HaltDialog(self._live, self.reach), self._if_yes("halt"))
 
     def _if_yes(self, command: str) -> Callable[[bool | None], None]:
         def said(yes: bool | None) -> None:

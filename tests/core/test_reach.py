@@ -10,6 +10,7 @@ def test_in_a_shell_a_journal_elsewhere_is_named() -> None:
     there = Reach("/srv/my vsync/j.jsonl")
     assert there.ask("allow", "a1") == "vsync-sm ctl allow a1 --journal '/srv/my vsync/j.jsonl'"
     assert there.start("--once") == "vsync-sm --headless --once --journal '/srv/my vsync/j.jsonl'"
+    assert there.console() == "vsync-tui --journal '/srv/my vsync/j.jsonl'"
 
 
 def test_a_key_goes_before_a_command() -> None:

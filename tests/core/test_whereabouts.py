@@ -483,6 +483,8 @@ def test_nothing_is_known_of_it() -> None:
     assert where.verdict.todo.startswith(f"Did you mean {A}")
     other = told.where("nowhere/app/db")
     assert other.verdict.because == "it begins with none of the mounts secret/"
+    mount = told.where("secret/")
+    assert mount.verdict.because == "it is a mount, not a path in one"
     assert Whereabouts("a").verdict.because == "the journal is empty: nothing has happened yet"
 
 

@@ -37,6 +37,7 @@ from tui.widgets.dialogs import (
     ResumeDialog,
 )
 from vsync_sm.core import events as e
+from vsync_sm.core.reach import Reach
 from vsync_sm.core.shapes import Cycle, Pause, Phase, Run, RunEnd, SeenFault, Tally, View, When
 
 # --- pause and resume ------------------------------------------------------------------------
@@ -180,13 +181,16 @@ def test_what_cannot_be_aborted_any_more_is_not(now: Cycle | None, says: str) ->
 
 
 def test_halting_says_what_happens() -> None:
-    here, there = flat(seen(HaltDialog(live=True))), flat(seen(HaltDialog(live=False)))
+    reach = Reach("/j.jsonl")
+    here, there = (flat(seen(HaltDialog(live, reach))) for live in (True, False))
     for text in (here, there):
         assert "The running cycle is aborted" in text
         assert "a save that has begun gets 3 s" in text
         assert "Nobody syncs until it is started again" in text
     assert "to quit is to halt it" in here
+    assert "again: vsync-tui --journal /j.jsonl" in here
     assert "this console stays open" in there
+    assert "again: vsync-sm --headless --journal /j.jsonl" in there
 
 
 # --- fatal -----------------------------------------------------------------------------------

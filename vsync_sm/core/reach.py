@@ -29,10 +29,17 @@ class Reach(msgspec.Struct, frozen=True):
         """How the origin is started again, with these flags."""
         return self.shell("--headless", *more)
 
+    def console(self) -> str:
+        """How a console that runs the origin itself is started again."""
+        return self._command("vsync-tui")
+
     def shell(self, *words: str) -> str:
         """A command of vsync-sm's about this journal, ready to be pasted."""
+        return self._command("vsync-sm", *words)
+
+    def _command(self, *words: str) -> str:
         journal = ["--journal", self.journal] if self.journal else []
-        return shlex.join(["vsync-sm", *words, *journal])
+        return shlex.join([*words, *journal])
 
 
 SHELL = Reach()

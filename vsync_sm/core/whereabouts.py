@@ -91,6 +91,8 @@ class Whereabouts(Trails):
         if meant:
             because = "the journal knows nothing of this path, as far as it reaches"
             return Verdict(Word.UNKNOWN, because, todo or "See how it is spelled in Vault.")
+        if f"{self.given.strip('/')}/" in self.mounts:
+            return Verdict(Word.UNKNOWN, "it is a mount, not a path in one", todo)
         because = f"it begins with none of the mounts {listing(list(self.mounts))}"
         return Verdict(Word.UNKNOWN, because, todo or "Say it with its mount.")
 

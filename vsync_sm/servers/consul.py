@@ -345,7 +345,7 @@ class Consul:
         said = excerpt(reply.body if said is None else said, self._client.token)
         return Fault(
             kind,
-            f"{doing} {where}: Consul answered {reply.status} {said}".rstrip(),
+            f"{doing} {where}: Consul answered {reply.status}{f': {said}' if said else ''}",
             hint=hint,
             context={
                 "server": "Consul",

@@ -142,10 +142,10 @@ class VaultClient:
             if errors is None:
                 return self._not_vault(reply, doing, where, "it is not Vault's JSON")
             kind, hint = _client_error(status, errors)
-        said = "; ".join(errors) if errors else reply.body
+        said = self._excerpt("; ".join(errors) if errors else reply.body)
         return Fault(
             kind,
-            f"{doing} {where}: Vault answered {status} {self._excerpt(said)}".rstrip(),
+            f"{doing} {where}: Vault answered {status}{f': {said}' if said else ''}",
             hint=hint,
             context=self._context(where, reply),
             retry_after=retry_after(reply),

@@ -7,18 +7,27 @@ from typing import ClassVar
 from textual.content import Content
 
 from tui.widgets.dialogs.base import Confirm
+from vsync_sm.core.reach import SHELL, Reach
+from vsync_sm.core.words import printable
 
 
 class HaltDialog(Confirm):
-    """Says what halting does, and asks to confirm. `live`: the origin runs in this process."""
+    """Says what halting does, and asks to confirm.
+
+    Args:
+        live: the origin runs in this process.
+        reach: how the journal is named when it is started again: with another one, or none, the
+            safety rules would know nothing of earlier saves.
+    """
 
     GRAVE: ClassVar[bool] = True
     YES: ClassVar[str] = "Halt"
     NO: ClassVar[str] = "Go on"
 
-    def __init__(self, live: bool) -> None:
+    def __init__(self, live: bool, reach: Reach = SHELL) -> None:
         super().__init__()
         self._live = live
+        self._reach = reach
 
     def heading(self) -> str:
         """Its name."""
@@ -31,10 +40,10 @@ class HaltDialog(Confirm):
             if self._live
             else "The origin is another process: it ends, this console stays open."
         )
-        again = "vsync-tui" if self._live else "vsync-sm --headless"
+        again = self._reach.console() if self._live else self._reach.start()
         return Content(
             f"{where}\n\n"
             "The running cycle is aborted and nothing of it is saved; a save that has begun gets "
             "3 s to end. Destinations keep what was saved last.\n\n"
-            f"Nobody syncs until it is started again: {again}"
+            f"Nobody syncs until it is started again: {printable(again)}"
         )
