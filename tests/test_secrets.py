@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -198,6 +201,30 @@ def test_nothing_is_told_by_a_proxy_that_echoes_headers(
         where: Any = {server: {"address": proxy.address}}
         assert told.run(*EVERY_WAY[-2], timeout="5s", **where) in {1, 3}
         assert rule.hits
+    told.check()
+
+
+def test_nothing_is_told_by_status_metrics_and_health(shop: Workshop) -> None:
+    """Also where a proxy echoes what the write of the status was sent."""
+    told = Told(shop)
+    shop.config |= {"metrics": {"address": "127.0.0.1:0"}}
+    log = shop.home / "log"
+    with (
+        Misbehave(shop.consul.address) as proxy,
+        log.open("w") as stderr,
+        shop.start(stderr=stderr.fileno(), consul={"address": proxy.address}) as daemon,
+    ):
+        proxy.when(method="PUT", path=r"/v1/kv/.*/status$", after=1).echo(500)
+        daemon.wait_for(lambda record: isinstance(record.event, e.StatusFailed))
+        (address,) = re.findall(r"metrics: http://([^/]+)", log.read_text())
+        for page in ("metrics", "health", "live"):
+            with closing(http.client.HTTPConnection(address, timeout=PATIENCE_S)) as connection:
+                connection.request("GET", f"/{page}")
+                told.add(page, connection.getresponse().read())
+        assert daemon.stop() == 0
+    told.add("stderr", log.read_text())
+    told.add("the status", json.dumps(shop.status()))
+    assert shop.status()
     told.check()
 
 

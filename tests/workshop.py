@@ -137,7 +137,7 @@ class Workshop:
         """The configuration file, for a process of its own."""
         config = json.loads(json.dumps(self.config))
         for name, value in origin.items():
-            if name in {"numBuckets", "notify", "log", "journal"}:
+            if name in {"numBuckets", "notify", "log", "journal", "metrics"}:
                 config[name] = value
             elif isinstance(value, Mapping):
                 config["origin"].setdefault(name, {}).update(value)

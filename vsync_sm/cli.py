@@ -211,6 +211,11 @@ def _log_how_it_is(log: Log, journal: Path) -> Callable[[Running], None]:
             log.allow_live(lambda id_: shlex.join([*words, id_, "--journal", str(journal)]))
         elif control is not None:
             log.say("warning", f"there is no control socket: {control.trouble}")
+        exposed = running.exposed
+        if exposed is not None:
+            log.say("info", f"metrics: http://{exposed.address}/metrics, /health and /live")
+        if exposed is not None and exposed.beyond_this_host:
+            log.say("warning", "metrics.address: who reaches it reads there, without a password")
         for line in _paused(running):
             log.say("warning", line)
 

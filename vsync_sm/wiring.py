@@ -24,6 +24,7 @@ from vsync_sm.core.view import View, apply
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.operate.control import Control
+from vsync_sm.operate.exposed import Exposed
 from vsync_sm.operate.notify import CommandNotifier
 from vsync_sm.operate.status import Put, StatusKey
 from vsync_sm.operate.supervisor import supervisor
@@ -51,19 +52,23 @@ class Past(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """An origin ready to run. `control` is None but for a daemon, `status` where none is told."""
+    """An origin ready to run.
+
+    `control` is None but for a daemon, `status` and `exposed` where the settings want none.
+    """
 
     engine: Engine
     journal: Journal
     control: Control | None = None
     status: StatusKey | None = None
+    exposed: Exposed | None = None
 
     def close(self) -> None:
         """End what outlives the run, the journal last. Raises Fault."""
-        _close(self.journal, self.control, self.status)
+        _close(self.journal, self.exposed, self.control, self.status)
 
 
-def _close(journal: Journal, *beside: Control | StatusKey | None) -> None:
+def _close(journal: Journal, *beside: Exposed | Control | StatusKey | None) -> None:
     with ExitStack() as ending:
         ending.callback(journal.close)
         for each in reversed(beside):
@@ -175,7 +180,7 @@ def engine(
 
     Raises:
         Fault: the journal cannot be opened (a human was informed), or `allow` names no refusal
-            that it knows (CONFIGURATION).
+            that it knows, or `metrics.address` cannot be listened at (CONFIGURATION).
         StoppedEarly: a signal asked for a halt while the journal was read.
     """
     clock = clock or SystemClock()
@@ -201,15 +206,20 @@ def engine(
     writer: Journal = NullJournal()
     control: Control | None = None
     status: StatusKey | None = None
+    exposed: Exposed | None = None
     try:
         if writes:
             writer = JournalWriter.open(journal)
+        if mode is Mode.daemon and settings.metrics.address:
+            exposed = Exposed(settings.metrics.address, lambda: _journal_size(journal))
         past = recall(journal, stop_asked)
         _refuse_unknown(allow, past.memory, journal, settings.prefix)
         if mode is Mode.daemon:
             control = Control(inbox, past.view)
             control.open(journal, environment)
             started = msgspec.structs.replace(started, control=control.path)
+        if exposed is not None:
+            exposed.begin(past.view)
         writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
         watching = supervisor(environment) if mode is Mode.daemon else None
         clients = servers(settings)
@@ -234,19 +244,26 @@ def engine(
             clock=clock,
             random=system_random(),
             inform=notifier.inform,
-            sinks=tuple(sink for sink in (control, status, *sinks) if sink is not None),
-            pulses=() if watching is None else (watching,),
-            rest_s=REST_S if watching is None else min(REST_S, watching.rest_s),
+            sinks=tuple(sink for sink in (control, status, exposed, *sinks) if sink is not None),
+            pulses=tuple(pulse for pulse in (watching, exposed and exposed.turned) if pulse),
+            rest_s=min([REST_S, *(each.rest_s for each in (watching, exposed) if each)]),
         )
     except BaseException as error:
         inbox.end()
         try:
-            _close(writer, control, status)
+            _close(writer, exposed, control, status)
         finally:
             if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
                 notifier.inform_and_wait(error)
         raise
-    return Running(Engine(orders, hands, past.memory, past.view), writer, control, status)
+    return Running(Engine(orders, hands, past.memory, past.view), writer, control, status, exposed)
+
+
+def _journal_size(journal: Path) -> dict[str, float]:
+    try:
+        return {"bytes": journal.stat().st_size}
+    except OSError:  # somebody has moved it aside
+        return {}
 
 
 def _put_status(consul: Consul, prefix: str) -> Put:

@@ -9,7 +9,7 @@ import sys
 import vsync_sm.core
 
 CLIENTS = {"hvac", "consul", "requests", "urllib3", "pycurl"}
-HEAVY = CLIENTS | {"textual", "tui", "rich", "pydantic", "yaml", "transitions"}
+HEAVY = CLIENTS | {"textual", "tui", "rich", "pydantic", "yaml", "transitions", "prometheus_client"}
 CORE = sorted(
     f"vsync_sm.core.{module.name}" for module in pkgutil.iter_modules(vsync_sm.core.__path__)
 )
@@ -28,6 +28,10 @@ def test_the_command_line_loads_neither_console_nor_clients() -> None:
     loaded = loaded_by("vsync_sm.cli")
     assert "vsync_sm.cli" in loaded
     assert not loaded & HEAVY
+
+
+def test_metrics_cost_only_who_has_some() -> None:
+    assert "prometheus_client" not in loaded_by("vsync_sm.wiring")
 
 
 def test_the_core_is_found() -> None:

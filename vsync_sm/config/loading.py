@@ -36,7 +36,7 @@ _WAYS = "VSYNC_ORIGIN_VAULT_TOKEN, origin.vault.tokenFile, origin.vault.token or
 
 # An empty text in these is how the Go program's files leave them out.
 _MAY_BE_EMPTY = frozenset({
-    "name", "log.level", "log.type", "journal.file",
+    "name", "log.level", "log.type", "journal.file", "metrics.address",
     _TOKEN, _TOKEN_FILE, "origin.vault.namespace", "origin.vault.caCert",
     f"{_APPROLE}.path", f"{_APPROLE}.role_id", f"{_APPROLE}.secret_id",
     "origin.consul.token", "origin.consul.dc", "origin.consul.caCert",

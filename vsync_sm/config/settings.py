@@ -125,6 +125,12 @@ class Journal(_Section):
     file: Annotated[Path | None, BeforeValidator(_path)] = None
 
 
+class Metrics(_Section):
+    """Where metrics and health are served, `host:port`; None: nowhere."""
+
+    address: Annotated[str | None, BeforeValidator(values.listen_address)] = None
+
+
 class AppRole(_Section):
     """An AppRole login, as the Go program has it (its keys keep their underscore)."""
 
@@ -205,6 +211,7 @@ class Settings(_Section):
     log: Log = Log()
     notify: Notify = Notify()
     journal: Journal = Journal()
+    metrics: Metrics = Metrics()
     origin: Origin
     file: Path | None = Field(default=None, exclude=True)
     unused: tuple[str, ...] = Field(default=(), exclude=True)

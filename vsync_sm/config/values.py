@@ -339,6 +339,22 @@ def mount_path(value: object) -> str:
     return no_odd_segments(mount)
 
 
+def listen_address(value: object) -> str:
+    """Where to listen: `host:port`, or a port alone, which is one of loopback."""
+    like = "write it like 127.0.0.1:9464, or 0.0.0.0:9464 for every address of this host"
+    found = str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
+    host, colon, port = found.strip().rpartition(":")
+    if not colon:
+        host = "127.0.0.1"
+    elif not host:
+        raise Wrong("has no host before its port", like)
+    if not _HOST.fullmatch(host):
+        raise Wrong("is no address to listen at", like)
+    if not re.fullmatch("[0-9]{1,5}", port, re.ASCII) or int(port) > 65_535:
+        raise Wrong("has no port from 0 to 65535", like)
+    return f"{host}:{int(port)}"
+
+
 def vault_address(value: object) -> str:
     """Vault's address: http(s)://host[:port], nothing behind it."""
     return _address(value, port=8200, bare=False)
