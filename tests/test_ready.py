@@ -66,7 +66,7 @@ from vsync_sm.journal import codec
 from vsync_sm.operate import protocol
 from vsync_sm.servers import consul, vault_replies
 replies = [each for name, each in vars(vault_replies).items() if name.endswith("Reply")]
-assert len(replies) >= 8
+assert len(replies) >= 7
 read(*EVENTS.values(), codec._Envelope, Insight, protocol.Request, protocol.Answer)
 read(*replies, consul._Pair, consul._TxnReply)
 """
