@@ -57,6 +57,10 @@ screenshots:
 sheet *ARGS:
     {{ bin }}/python -m tests.tui.sheet {{ ARGS }}
 
+# does a cycle see what was written right before it, at a standby that lags? (--without safety rule 10)
+bench-fresh *ARGS:
+    {{ bin }}/python -m tests.benchmarks.fresh {{ ARGS }}
+
 # how the console bears 10,000 events a second and a journal of a million lines
 bench-console *ARGS:
     {{ bin }}/python -m tests.benchmarks.console {{ ARGS }}

@@ -15,6 +15,7 @@ taken (None: all). Of several rules the one made last is asked first.
     .answer(status, body, headers)   answers itself; a `dict` or `list` as body is sent as JSON
     .html(status)                    answers with a login page
     .echo(status)                    answers with what it was sent, headers and all
+    .note(heard)                     passes on, and appends what was sent, headers and all
     .alter(change)                   passes on, and changes the server's answer
     .without(header)                 passes on, and leaves out one header of the answer
     .drip(seconds, part)             passes on, then sends the answer byte by byte
@@ -41,6 +42,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any
@@ -154,6 +156,15 @@ class Rule:
 
         return self._do(handle)
 
+    def note(self, heard: list[str]) -> Rule:
+        """Passes on, and appends to `heard` what was sent: request line, headers, body."""
+
+        def handle(request: Request) -> Answer:
+            heard.append(request.sent)
+            return request.pass_on()
+
+        return self._do(handle)
+
     def alter(self, change: Callable[[Answer], Answer]) -> Rule:
         """Passes on, and sends what `change` makes of the server's answer."""
         return self._do(lambda request: self._proxy.guarded(change, request.pass_on()))
@@ -230,11 +241,13 @@ class Rule:
 
 
 class Misbehave:
-    """The proxy: `address` is where to send requests, `upstream` the real server's address."""
+    """The proxy: `address` is where to send requests.
 
-    def __init__(self, upstream: str) -> None:
-        parts = urlsplit(upstream if "://" in upstream else f"http://{upstream}")
-        self.upstream = (parts.hostname or "", parts.port or 80)
+    They are passed on to the real server `upstreams`; where there are several, to each in turn.
+    """
+
+    def __init__(self, *upstreams: str) -> None:
+        self._upstreams = cycle([_host_and_port(upstream) for upstream in upstreams])
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
@@ -248,6 +261,12 @@ class Misbehave:
     def address(self) -> str:
         """Such as http://127.0.0.1:40123."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def upstream(self) -> tuple[str, int]:
+        """Host and port of the server whose turn it is."""
+        with self._lock:
+            return next(self._upstreams)
 
     @property
     def requests(self) -> list[tuple[str, str]]:
@@ -391,6 +410,11 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.server.proxy.untrack(link)
             upstream.close()
+
+
+def _host_and_port(upstream: str) -> tuple[str, int]:
+    parts = urlsplit(upstream if "://" in upstream else f"http://{upstream}")
+    return parts.hostname or "", parts.port or 80
 
 
 def _bytes(answer: Answer, method: str) -> tuple[bytes, bytes]:

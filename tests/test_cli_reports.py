@@ -54,14 +54,14 @@ def test_check_is_a_table_of_what_passed(workshop: Workshop, mount: str) -> None
     told = vsync(workshop.home, "check", *on(workshop))
     assert (told.returncode, told.stderr) == (0, "")
     *table, note, cost = told.stdout.splitlines()
-    names = ["Consul sync path", "Vault server", "Vault token", f"mount {mount}"]
-    names.append(f"capabilities on {mount}")
+    names = ["Consul sync path", "Vault server", "Vault token", "Vault freshness"]
+    names += [f"mount {mount}", f"capabilities on {mount}"]
     width = max(map(len, names))
     assert [line[: width + 4] for line in table] == [f"✔ {name:<{width}}  " for name in names]
     assert all(line[width + 4 :].strip() for line in table)
     assert note.startswith("· The token may do more than vsync needs")
     assert LEAST in note
-    assert cost.startswith("A cycle costs 3 requests to Vault: 1 list, 0 metadata reads, 2 looks")
+    assert cost.startswith("A cycle costs 4 requests to Vault: 1 list, 0 metadata reads, 2 looks")
     assert everything(workshop) == {}
     assert not workshop.journal.exists()
 
@@ -99,9 +99,10 @@ def test_the_cost_is_what_the_server_counts(
 
     run = workshop.once(sinks=[count])
     asked = counts[1] - counts[0]
-    assert asked == run.one(e.CycleFinished).requests.vault == 12
+    assert asked == run.one(e.CycleFinished).requests.vault == 13
     assert cost.startswith(
-        f"A cycle costs {asked} requests to Vault: 4 lists, 4 metadata reads, 4 looks at mounts; "
+        f"A cycle costs {asked} requests to Vault: 4 lists, 4 metadata reads, 4 looks at mounts, "
+        "1 to catch up; "
     )
 
 

@@ -54,6 +54,7 @@ def test_every_step_is_told(bench: Bench, make_mount: Callable[..., str]) -> Non
         "Consul sync path",
         "Vault server",
         "Vault token",
+        "Vault freshness",
         f"mount {first}",
         f"capabilities on {first}",
         f"mount {second}",
@@ -66,12 +67,12 @@ def test_every_step_is_told(bench: Bench, make_mount: Callable[..., str]) -> Non
     assert policy(second) in note
 
 
-def test_what_is_sent_to_vault_writes_nothing(bench: Bench) -> None:
+def test_what_is_sent_to_vault_writes_no_secret(bench: Bench) -> None:
     bench.begin()
     bench.saved()
     sent = {(method, path.split("?")[0]) for method, path in bench.vault.requests}
     writing = {(method, path) for method, path in sent if method not in {"GET", "LIST"}}
-    assert {path for _, path in writing} == {"/v1/sys/capabilities-self"}
+    assert writing == {("POST", "/v1/sys/capabilities-self"), ("DELETE", "/v1/cubbyhole/vsync")}
 
 
 def test_the_least_is_enough_and_nothing_is_noted(bench: Bench) -> None:

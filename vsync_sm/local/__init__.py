@@ -24,7 +24,12 @@ __all__ = [
 
 
 def start_bao(
-    directory: Path, *, port: int = 0, persistent: bool = False, audit: bool = False
+    directory: Path,
+    *,
+    port: int = 0,
+    persistent: bool = False,
+    audit: bool = False,
+    joins: BaoServer | None = None,
 ) -> BaoServer:
     """A ready OpenBao server.
 
@@ -34,11 +39,15 @@ def start_bao(
         persistent: keeps its data over `restart` (raft; about a second slower to start);
             otherwise a restart gives an empty server with a new token.
         audit: writes every request to `audit_log`.
+        joins: the active node, a persistent one, whose standby it becomes: one cluster, in which
+            this one answers reads by itself and lags a little.
 
     Raises:
         LocalServerError: it is missing, or did not start.
     """
-    server = BaoServer(find_bao(), directory, port=port, persistent=persistent, audit=audit)
+    server = BaoServer(
+        find_bao(), directory, port=port, persistent=persistent, audit=audit, joins=joins
+    )
     server.start()
     return server
 

@@ -35,11 +35,13 @@ class BaoServer(LocalServer):
         port: int = 0,
         persistent: bool = False,
         audit: bool = False,
+        joins: BaoServer | None = None,
     ) -> None:
         super().__init__(binary, directory, port=port)
         self.unseal_key = ""
         self.audit_log = self.directory / "audit.jsonl" if audit else None
-        self._data = self.directory / "data" if persistent else None
+        self._joins = joins
+        self._data = self.directory / "data" if persistent or joins else None
 
     def unseal(self) -> None:
         """Opens a sealed server again."""
@@ -58,7 +60,8 @@ class BaoServer(LocalServer):
         storage: dict[str, object] = {"inmem": {}}
         if self._data is not None:
             self._data.mkdir(exist_ok=True)
-            node = {"path": str(self._data), "node_id": "one", "performance_multiplier": 1}
+            node_id = "one" if self._joins is None else f"at-{http_port}"
+            node = {"path": str(self._data), "node_id": node_id, "performance_multiplier": 1}
             storage = {"raft": node}
         config: dict[str, object] = {
             "storage": storage,
@@ -72,7 +75,7 @@ class BaoServer(LocalServer):
                 }
             ],
             "api_addr": f"http://{HOST}:{http_port}",
-            "cluster_addr": f"http://{HOST}:{cluster_port}",
+            "cluster_addr": self._cluster_addr(cluster_port),
         }
         if self.audit_log is not None:
             options = {"file_path": str(self.audit_log), "mode": "0600"}
@@ -84,6 +87,9 @@ class BaoServer(LocalServer):
         # and the key into the log.
         state = self._until(deadline, "GET", "/v1/sys/seal-status")
         fresh = not state["initialized"]
+        if self._joins is not None:
+            self._become_standby(self._joins, deadline, fresh=fresh)
+            return
         if fresh:
             once = {"secret_shares": 1, "secret_threshold": 1}
             made = self.json("PUT", "/v1/sys/init", once)
@@ -94,6 +100,22 @@ class BaoServer(LocalServer):
             self.mount("secret/")
         else:
             self._until(deadline, "GET", "/v1/secret/config")
+
+    def _cluster_addr(self, port: int) -> str:
+        """Where the other nodes reach this one, which listens on `port`."""
+        return f"http://{HOST}:{port}"
+
+    def _become_standby(self, active: BaoServer, deadline: float, *, fresh: bool) -> None:
+        self.token, self.unseal_key = active.token, active.unseal_key
+        if fresh:
+            # Without a vote it holds up no write, however far it lags; autopilot would give it one.
+            stays = {"server_stabilization_time": "8760h"}
+            active.json("POST", "/v1/sys/storage/raft/autopilot/configuration", stays)
+            join = {"leader_api_addr": active.address, "non_voter": True}
+            self.json("POST", "/v1/sys/storage/raft/join", join)
+        self.unseal()
+        self._until(deadline, "GET", "/v1/sys/health?standbyok=true")
+        self._until(deadline, "GET", "/v1/secret/config")
 
 
 class ConsulServer(LocalServer):

@@ -68,12 +68,12 @@ class CheckReport:
     def _cost(self) -> Iterator[str]:
         if self._paths is None:
             return
-        total = 2 * self._mounts + self._folders + self._paths
+        total = 1 + 2 * self._mounts + self._folders + self._paths
         yield (
             f"A cycle costs {count(total, 'request')} to Vault: {count(self._folders, 'list')}, "
             f"{count(self._paths, 'metadata read')}, "
-            f"{count(2 * self._mounts, 'look')} at mounts; and to Consul 1 read, and mostly "
-            "1 write when something has changed."
+            f"{count(2 * self._mounts, 'look')} at mounts, 1 to catch up; and to Consul 1 read, "
+            "and mostly 1 write when something has changed."
         )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import CheckFailed, CheckPassed, Event
 from vsync_sm.origin.cycle import Servers, Terms
-from vsync_sm.origin.listing import refuse_other_mounts
+from vsync_sm.origin.listing import Lister, refuse_other_mounts
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
@@ -56,6 +56,7 @@ class StartupChecks:
                 faults += self._check("Consul sync path", self._check_consul)
             vault = self._check("Vault server", self._check_health)
             vault = vault or self._check("Vault token", self._check_token)
+            vault = vault or self._check("Vault freshness", self._check_freshness)
             faults += vault
             for mount in self._terms.mounts if not vault else ():
                 found = self._check(f"mount {mount}", partial(self._check_mount, mount))
@@ -163,6 +164,17 @@ class StartupChecks:
                 context={"server": "Vault"},
             )
         return CheckPassed(check="Vault token", detail="accepted", server="Vault")
+
+    def _check_freshness(self) -> CheckPassed:
+        vault, access = self._servers.vault, self._servers.access
+        lister = Lister(self._scope, vault, access, self._terms.choice)
+        return CheckPassed(
+            check="Vault freshness",
+            detail="a standby answers nothing older than a cycle's beginning"
+            if lister.catch_up()
+            else "no node tells how far it has come: none is known to answer reads and lag",
+            server="Vault",
+        )
 
     def _check_mount(self, mount: str) -> CheckPassed:
         facts = self._servers.vault.mount(mount, self._scope.budget.vault)

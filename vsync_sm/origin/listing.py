@@ -16,7 +16,10 @@ from vsync_sm.core.sync_info import INDEX, Former, decode_former
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
-from vsync_sm.servers.vault import MountFacts, Vault
+from vsync_sm.servers.vault import CATCH_UP_PATH, MountFacts, Vault
+
+CATCH_UP_POLICY = f'path "{CATCH_UP_PATH}" {{ capabilities = ["delete"] }}'
+"""The policy that rule 10 needs; Vault's own `default` policy has it."""
 
 
 class SecretPath(msgspec.Struct, frozen=True):
@@ -49,6 +52,32 @@ class Lister:
         self._vault = vault
         self._access = access
         self._again: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def catch_up(self) -> bool:
+        """See that no answer from now on is older than this moment (safety rule 10).
+
+        Returns:
+            Whether the server tells the state that an answer comes from. Where it tells none, and
+            may not be asked for it either, the cycle goes on: no node of it is known to lag.
+        """
+        limit = self._scope.budget.vault
+        try:
+            return self._scope.patience.call(
+                "catch up",
+                lambda: self._access.call(lambda: self._vault.catch_up(limit), limit),
+            )
+        except Fault as fault:
+            if fault.kind not in {FaultKind.FORBIDDEN, FaultKind.BAD_REQUEST}:
+                raise
+            if not self._vault.tells_its_state:
+                return False
+            raise Fault(
+                fault.kind,
+                f"Vault's standbys may lag, and the token may not see to it: {fault.message}",
+                hint=f"Grant it what Vault's default policy has: {CATCH_UP_POLICY}. A batch token "
+                "never may: give a service token.",
+                context=fault.context,
+            ) from None
 
     def check_mount(self, mount: str) -> MountFacts:
         """The mount as the server describes it. Raises Fault unless it is this mount, and KV v2."""
@@ -144,6 +173,7 @@ def list_everything(
     open_save: OpenSave | None,
 ) -> Listed:
     """The whole phase. Raises Fault where anything is not certain."""
+    lister.catch_up()
     mounts = lister.choice.mounts
     accessors = {}
     for mount in mounts:

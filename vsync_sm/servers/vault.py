@@ -21,6 +21,7 @@ import hvac.utils
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.insight import VersionState, moment
+from vsync_sm.servers.freshness import INDEX
 from vsync_sm.servers.http import Limit, Reply, bounded
 from vsync_sm.servers.vault_client import parse
 from vsync_sm.servers.vault_replies import (
@@ -41,12 +42,49 @@ __all__ = ["Health", "Metadata", "MountFacts", "Vault"]
 _NS = 1_000_000_000
 
 
+CATCH_UP_PATH = "cubbyhole/vsync"
+"""What `catch_up` deletes and nobody ever writes."""
+
+
 class Vault(VaultTokens):
     """One Vault server. Safe to share between threads.
 
     Mounts end in their slash, folders are "" or end in one, paths are below the mount, all
     unquoted. `limit` is what a request may take, see `http.Limit`.
     """
+
+    @property
+    def tells_its_state(self) -> bool:
+        """Whether any reply so far told the state that it was answered from: then there may be
+        standbys which answer for themselves, and lag.
+        """
+        return self._freshness.known
+
+    def catch_up(self, limit: Limit) -> bool:
+        """From now on, no answer is older than this call (safety rule 10).
+
+        A standby hands every write on. The least one that any token with Vault's `default` policy
+        may do is to delete what is not there, in its own cubbyhole; the active node's reply tells
+        the state that it leaves behind. (A reply to a read will not do: a standby answers
+        `sys/capabilities-self`, a POST, by itself, with an index that lags as it does.)
+
+        Returns:
+            False: the server tells no state; none of its nodes is known to lag.
+
+        Raises:
+            Fault: FORBIDDEN, BAD_REQUEST also where the token may not do it, or has no cubbyhole.
+        """
+        doing = "having the active node answer"
+        number = self._freshness.asking()
+        with bounded(limit):
+            reply = self._client.adapter.delete(f"/v1/{CATCH_UP_PATH}")
+        if reply.status != 204:  # with warnings it would be a 200
+            self._decode(reply, dict[str, Any], doing, CATCH_UP_PATH)
+        try:
+            self._freshness.answered(number, reply.headers.get(INDEX, ""))
+        except ValueError as error:
+            raise self._not_vault(reply, doing, CATCH_UP_PATH, str(error)) from None
+        return INDEX in reply.headers
 
     def health(self, limit: Limit) -> Health:
         """The node's condition; sealed, uninitialised and standby nodes answer too."""

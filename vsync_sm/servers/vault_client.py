@@ -16,6 +16,7 @@ import hvac.adapters
 import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.servers.freshness import INDEX, Freshness
 from vsync_sm.servers.http import (
     Reply,
     Transport,
@@ -31,6 +32,7 @@ from vsync_sm.servers.vault_replies import ErrorsReply
 _CLUSTER_HINT = "point origin.vault.address at the active node, or set api_addr on the servers"
 _HINTS: Mapping[int, tuple[FaultKind, str]] = {
     400: (FaultKind.BAD_REQUEST, "a mount that is being upgraded answers so; or http:// for TLS"),
+    412: (FaultKind.SERVER_ERROR, f"a standby that lags and hands nothing on: {_CLUSTER_HINT}"),
     429: (FaultKind.RATE_LIMITED, "a rate limit quota of Vault, or of something before it"),
     472: (FaultKind.STANDBY, "a disaster recovery secondary: the origin must be the primary"),
     473: (FaultKind.STANDBY, f"a performance standby: {_CLUSTER_HINT}"),
@@ -52,6 +54,7 @@ class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no type
         self.base_uri = base_uri
         self.token = token
         self.namespace = namespace
+        self.freshness = Freshness()
 
     def request(
         self,
@@ -63,7 +66,12 @@ class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no type
         json: object = None,
         **_: Any,
     ) -> Reply:
-        sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, **(headers or {})}
+        sent = {
+            "X-Vault-Request": "true",
+            "X-Vault-Token": self.token,
+            **self.freshness.headers,
+            **(headers or {}),
+        }
         if self.namespace and not url.startswith("/v1/sys/health"):
             # The health is the node's; OpenBao 2.7.2 answers 400 when a namespace is asked for it.
             sent["X-Vault-Namespace"] = self.namespace
@@ -72,13 +80,16 @@ class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no type
             sent["Content-Type"] = "application/json"
             body = msgspec.json.encode(json)
         query = f"?{urlencode(params)}" if params else ""
-        return self.transport.request(
+        reply = self.transport.request(
             method.upper(),
             f"{self.base_uri}{url}{query}",
             headers=sent,
             body=body,
             limit=current_limit(),
         )
+        if INDEX in reply.headers:
+            self.freshness.known = True
+        return reply
 
     def get_login_token(self, response: Reply) -> str:
         raise NotImplementedError  # hvac wants it; `vault_tokens` reads each login itself
@@ -111,6 +122,7 @@ class VaultClient:
             adapter=_Adapter,
             transport=Transport("Vault", ca_cert=ca_cert),
         )
+        self._freshness: Freshness = self._client.adapter.freshness
 
     def use_token(self, token: str) -> None:
         """From now on, every request carries this token."""
