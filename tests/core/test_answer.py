@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.viewing import Seen, generated, moved, refused, run_started
 from vsync_sm.core import events as e
@@ -161,6 +162,74 @@ def test_refused_for_a_rule_that_counts_no_paths() -> None:
     seen.begin()
     seen(refused())
     assert seen.answer().because.startswith("shrink;")
+
+
+NO_INDEX = "Consul holds no sync info, although this journal knows of one that was saved"
+
+
+@pytest.mark.parametrize(
+    ("rules", "because", "todo"),
+    [
+        (
+            [e.Refusal(rule="num_buckets", items=("4 -> 6",))],
+            "the number of buckets would change: 4 -> 6",
+            "Set numBuckets back",
+        ),
+        (
+            [e.Refusal(rule="missing_sync_info")],
+            NO_INDEX,
+            "See who deleted it, and whether this is the right Consul and sync path",
+        ),
+        (
+            [e.Refusal(rule="missing_bucket", count=1, items=("2",))],
+            "Consul lacks what its index names: bucket 2",
+            "See who else writes to this sync path",
+        ),
+        (
+            [
+                e.Refusal(rule="lost", count=30, of=40),
+                e.Refusal(rule="lost", mount="secret/", count=30, of=40),
+                e.Refusal(rule="undecodable", count=1, items=("0",)),
+            ],
+            (
+                "30 of 40 paths that were saved last are not there any more, and what lies in "
+                "Consul is not whole and what lies in Consul cannot be decoded: bucket 0"
+            ),
+            "Restore it in Vault and see who else writes to this sync path",
+        ),
+        (
+            [e.Refusal(rule="first_save_incomplete", count=1, of=40)],
+            (
+                "1 of 40 paths could not be read, and Consul holds no whole sync info "
+                "to carry them forward from"
+            ),
+            "Mend what keeps paths from being read",
+        ),
+        ([e.Refusal(rule="eclipse")], "the rule eclipse refuses 0 of 0 paths", "See the refusal"),
+    ],
+)
+def test_what_is_refused_and_what_helps_is_told_for_each_rule(
+    rules: list[e.Refusal], because: str, todo: str
+) -> None:
+    seen = healthy()
+    seen.begin()
+    seen(replace(refused(), refusals=tuple(rules)))
+    told = seen.answer()
+    assert told.because == f"{because}; destinations keep what they have"
+    assert told.todo == f"{todo}, or allow it: vsync-sm ctl allow a1b2c3d4e5f6"
+
+
+def test_what_vanishes_is_told_beside_another_rule() -> None:
+    seen = healthy()
+    seen.begin()
+    shrink = e.Refusal(rule="shrink", count=30, of=40)
+    more = e.Refusal(rule="num_buckets", items=("4 -> 6",))
+    seen(replace(refused(vanished=30), refusals=(shrink, more)))
+    told = seen.answer()
+    assert told.because.startswith("30 paths would vanish and the number of buckets would change")
+    assert told.todo.startswith("Restore it in Vault and set numBuckets back, or allow it: ")
+    seen(replace(refused(vanished=30), refusals=(shrink,), unchosen={"secret/": 30}))
+    assert seen.answer().todo.startswith("Put the configuration (origin.paths) back, or allow")
 
 
 @pytest.mark.parametrize(("allowance", "is_it"), [("a1b2c3d4e5f6", True), ("other", False)])

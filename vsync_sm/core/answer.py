@@ -13,6 +13,7 @@ import msgspec
 from vsync_sm.core.insight import moment
 from vsync_sm.core.machine import Reason, State
 from vsync_sm.core.reach import SHELL, Reach
+from vsync_sm.core.refusal import gist, remedy
 from vsync_sm.core.sentences import why
 from vsync_sm.core.shapes import Crash, Finished, View
 from vsync_sm.core.stall import stall
@@ -178,7 +179,7 @@ def _halted(view: View, _: Now, reach: Reach) -> tuple[str, str]:
     if refusal is None:
         return because, "See its last faults, then start it again."
     allow = reach.start("--allow", refusal.event.allowance)
-    return because, f"Restore it in Vault, or allow it when it starts again: {allow}"
+    return because, f"{remedy(refusal.event)}, or allow it when it starts again: {allow}"
 
 
 def _paused(view: View, now: Now, reach: Reach) -> tuple[str, str]:
@@ -195,15 +196,12 @@ def _refused(view: View, _: Now, reach: Reach) -> tuple[str, str]:
     if refusal is None:
         return "", ""
     event = refusal.event
-    leaving, older = sum(event.vanished.values()), sum(event.regressed.values())
-    what = [f"{count(leaving, 'path')} would vanish"] if leaving else []
-    what += [f"{count(older, 'path')} would go back"] if older else []
-    said = " and ".join(what) or ", ".join(dict.fromkeys(each.rule for each in event.refusals))
+    said = gist(event)
     if view.allowance is not None and view.allowance.event.allowance == event.allowance:
         return f"{said}; it is allowed", "The next cycle saves it."
     return (
         f"{said}; destinations keep what they have",
-        f"Restore it in Vault, or allow it: {reach.ask('allow', event.allowance)}",
+        f"{remedy(event)}, or allow it: {reach.ask('allow', event.allowance)}",
     )
 
 

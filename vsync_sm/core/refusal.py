@@ -72,6 +72,37 @@ _RULES: dict[str, Callable[[Refusal], str]] = {
 }
 
 
+def gist(event: SaveRefused) -> str:
+    """What a refused save would have done, or what is in its way, in few words."""
+    leaving, older = sum(event.vanished.values()), sum(event.regressed.values())
+    said = [f"{count(leaving, 'path')} would vanish"] if leaving else []
+    said += [f"{count(older, 'path')} would go back"] if older else []
+    told = _SHRINK - {"lost"} | _BACKWARDS  # by their numbers
+    others = {each.rule: each for each in reversed(event.refusals) if each.rule not in told}
+    said += [_RULES.get(each.rule, _unknown)(each) for each in reversed(others.values())]
+    bare = ", ".join(dict.fromkeys(each.rule for each in event.refusals))
+    return printable(" and ".join(said) or bare)
+
+
+def remedy(event: SaveRefused) -> str:
+    """What to do where a refused save is not meant: words that ", or allow it" may follow."""
+    names = {each.rule for each in event.refusals}
+    unchosen, vanished = sum(event.unchosen.values()), sum(event.vanished.values())
+    steps = ["put the configuration (origin.paths) back"] if unchosen else []
+    if names & (_SHRINK | _BACKWARDS) and not 0 < unchosen == vanished:
+        steps.append("restore it in Vault")
+    if "num_buckets" in names:
+        steps.append("set numBuckets back")
+    if "missing_sync_info" in names:
+        steps.append("see who deleted it, and whether this is the right Consul and sync path")
+    if names & _BROKEN:
+        steps.append("see who else writes to this sync path")
+    if "first_save_incomplete" in names:
+        steps.append("mend what keeps paths from being read")
+    said = " and ".join(steps) or "see the refusal"
+    return f"{said[0].upper()}{said[1:]}"
+
+
 def refusal(
     event: SaveRefused, *, allow_command: str, planned: bool = False, live: bool = False
 ) -> str:

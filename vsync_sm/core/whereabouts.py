@@ -15,6 +15,7 @@ import msgspec
 from vsync_sm.core.answer import Now, age
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.reach import SHELL, Reach
+from vsync_sm.core.refusal import remedy
 from vsync_sm.core.sentences import skipped, why
 from vsync_sm.core.trail import Fate, Held, Look, Seen, Trail
 from vsync_sm.core.trails import Trails, near, resolve
@@ -208,7 +209,7 @@ class _Judge:
         if self.where.refusal is None:
             return ""
         event = self.where.refusal[1]
-        return f"Restore it in Vault, or allow it: {self.reach.ask('allow', event.allowance)}"
+        return f"{remedy(event)}, or allow it: {self.reach.ask('allow', event.allowance)}"
 
     def _next(self, usual: str) -> str:
         """What to do for another cycle."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import SaveRefused
+from vsync_sm.core.refusal import gist, remedy
 
 THREADS_PER_WORKER = 4
 """So many abandoned threads a worker, over all dead cycles, and the run halts."""
@@ -22,12 +23,16 @@ def newly_refused(event: SaveRefused, *, live: bool) -> Fault:
     vanished, regressed = sum(event.vanished.values()), sum(event.regressed.values())
     unchosen = sum(event.unchosen.values())
     left_out = f" ({unchosen} of them the configuration leaves out now)" if unchosen else ""
-    back = "Put the configuration (origin.paths) back" if unchosen else "Restore it in Vault"
+    said = (
+        f"{vanished} paths would vanish{left_out}, {regressed} would go back to an older version"
+        if vanished or regressed
+        else gist(event)
+    )
     return Fault(
         FaultKind.SAVE_REFUSED,
-        f"a save is refused: {vanished} paths would vanish{left_out}, {regressed} would go back to "
-        f"an older version ({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
-        hint=f"{back}, or allow it: vsync-sm {command} {event.allowance}",
+        f"a save is refused: {said} "
+        f"({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
+        hint=f"{remedy(event)}, or allow it: vsync-sm {command} {event.allowance}",
         context={"allowance": event.allowance, "sample": ", ".join(event.sample)},
     )
 
