@@ -246,6 +246,54 @@ def test_what_was_planned_is_what_is_saved(changed: Workshop) -> None:
     assert again.stdout.endswith("A cycle would find nothing to do: 3 paths unchanged.\n")
 
 
+def test_check_and_plan_tell_what_is_chosen(workshop: Workshop, mount: str) -> None:
+    for path in ("apps/a", "apps/old", "apps/tmp/b", "team/c"):
+        workshop.vault.put(mount, path)
+    patterns = {"include": ["a", "old", "none/*"], "exclude": ["old"]}
+    chosen = [{"mount": mount, "under": "apps/", **patterns}]
+    how = on(workshop, mounts=[], paths=chosen)
+    lines = [
+        f"Chosen: {mount}apps/ (include: a, old, none/*; exclude: old)",
+        f"Not chosen: 1 path ({mount} 1) and 1 folder ({mount} 1).",
+        f"! No chosen path fits {mount}apps/ include old: is it spelled as in Vault?",
+        f"! No chosen path fits {mount}apps/ include none/*: is it spelled as in Vault?",
+    ]
+    told = vsync(workshop.home, "check", *how)
+    assert told.returncode == 0
+    *_, one, two, three, four, cost = told.stdout.splitlines()
+    assert [one, two, three, four] == lines
+    assert cost.startswith("A cycle costs 4 requests to Vault: 1 list, 1 metadata read, 2 looks")
+    assert f"✔ capabilities on {mount}apps/ " in told.stdout
+
+    told = vsync(workshop.home, "plan", *how)
+    assert told.stdout.splitlines() == [
+        "1 path would be added:",
+        f"  {mount}data/apps/a",
+        *lines,
+        "A cycle would save this; 0 paths unchanged.",
+    ]
+    document = json.loads(vsync(workshop.home, "plan", "--json", *how).stdout)
+    assert document["chosen"] == chosen
+    assert document["not_chosen"] == {"paths": {mount: 1}, "folders": {mount: 1}}
+    assert document["idle"] == [f"{mount}apps/ include old", f"{mount}apps/ include none/*"]
+
+    workshop.once(mounts=[], paths=chosen)
+    told = vsync(workshop.home, "replay", workshop.journal)
+    assert told.returncode == 0
+    assert f": paths {mount}apps/ (include: a, old, none/*; exclude: old), sync path" in told.stdout
+
+
+def test_plan_tells_what_a_narrower_choice_would_remove(workshop: Workshop, mount: str) -> None:
+    for number in range(12):
+        workshop.vault.put(mount, f"team/{number}")
+    workshop.once()
+    how = on(workshop, mounts=[], paths=[{"mount": mount, "under": "apps/"}])
+    told = vsync(workshop.home, "plan", *how)
+    assert told.returncode == 3
+    assert "12 of which the configuration leaves out now: has origin.paths" in told.stdout
+    assert "restore it in Vault" not in told.stdout
+
+
 def test_a_long_list_is_cut_for_a_person_only(workshop: Workshop, mount: str) -> None:
     for number in range(23):
         workshop.vault.put(mount, f"{number:02}")

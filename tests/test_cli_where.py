@@ -165,6 +165,17 @@ def test_a_change_goes_out_and_is_removed(workshop: Workshop, mount: str) -> Non
     assert where(workshop, f"{mount}app/nobody") == (1, "UNKNOWN")
 
 
+def test_what_is_not_chosen_says_so(workshop: Workshop, mount: str) -> None:
+    for name in ("apps/a", "team/b"):
+        workshop.vault.put(mount, name)
+    workshop.once(mounts=[], paths=[{"mount": mount, "exclude": ["team/"]}])
+    told = vsync(workshop.home, "where", f"{mount}team/b", "--journal", workshop.journal)
+    assert told.returncode == 3
+    assert told.stdout.startswith(f"{mount}team/b: NOT CHOSEN, origin.paths leaves it out\n")
+    assert where(workshop, f"{mount}apps/a") == (0, "OUT")
+    assert where(workshop, f"{mount}apps/c") == (1, "UNKNOWN")
+
+
 def test_what_is_refused_says_so(workshop: Workshop, mount: str) -> None:
     for number in range(20):
         workshop.vault.put(mount, f"p{number}")

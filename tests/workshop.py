@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -108,10 +109,18 @@ class Workshop:
         }
 
     def alive(self) -> dict[str, tuple[int, str]]:
-        """What Vault holds, by root's own look at it: what `saved` must be in the end."""
+        """What Vault holds, by root's own look at it: what `saved` must be in the end.
+
+        Of `origin.paths` it knows folders, and patterns that exclude names in them.
+        """
         found = {}
-        for mount in self.config["origin"]["mounts"]:
-            for path in self.vault.walk(mount):
+        origin = self.config["origin"]
+        for part in [*({"mount": mount} for mount in origin["mounts"]), *origin.get("paths", ())]:
+            assert part.keys() <= {"mount", "under", "exclude"}
+            mount, under = part["mount"], part.get("under", "")
+            for path in self.vault.walk(mount, under):
+                if any(fnmatchcase(path[len(under) :], name) for name in part.get("exclude", ())):
+                    continue
                 told = self.vault.metadata(mount, path)
                 current = told["versions"].get(str(told["current_version"]))
                 if current and not current["destroyed"] and not current["deletion_time"]:

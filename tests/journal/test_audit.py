@@ -238,6 +238,20 @@ FORGERIES: dict[str, tuple[Callable[[Forged], None], str]] = {
         ),
         "24: 9 paths vanished by mount, but 1 are told",
     ),
+    "refused otherwise by choice": (
+        lambda f: f.insert(
+            "reindexed",
+            e.SaveRefused(
+                refusals=(),
+                vanished={"secret/": 1},
+                regressed={},
+                sample=(),
+                allowance="a",
+                unchosen={"secret/": 1},
+            ),
+        ),
+        "24: 1 paths unchosen by mount, but 0 are told",
+    ),
     # the cycle
     "a sum": (
         lambda f: f.change("cycle_finished", listed=4),

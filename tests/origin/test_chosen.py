@@ -157,6 +157,13 @@ def test_a_whole_mount_beside_parts_of_another(
     assert {f"capabilities on {other}apps/", f"capabilities on {other}team/"} <= {*checks}
 
 
+def test_a_folder_with_an_odd_name(bench: Bench) -> None:
+    bench.fill(["[x] Zürich/a b/c", "[x] Zürich/d", "[x] Zuerich/e", "[x]/f"])
+    choose(bench, part(bench, "[x] Zürich/", include=["a b/?", "*d"]))
+    assert bench.once(vault=folder_token(bench, "[x] Zürich/")).outcome == "saved"
+    assert saved(bench) == {"[x] Zürich/a b/c", "[x] Zürich/d"}
+
+
 def test_what_nothing_fits_is_told(bench: Bench) -> None:
     bench.fill(ODD)
     choose(bench, part(bench, include=["X/**", "x/**"]), part(bench, "aps/"))

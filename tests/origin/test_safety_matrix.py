@@ -54,6 +54,12 @@ def both(*actions: Arrange) -> Arrange:
     return arrange
 
 
+def exclude(bench: Bench, *patterns: str) -> None:
+    """Has the origin leave these out, and nothing else."""
+    part = {"mount": bench.mount, "exclude": [*patterns]}
+    bench.shop.config["origin"].update(mounts=[], paths=[part])
+
+
 def garble(bench: Bench, name: str, value: bytes = b'{"a": ') -> None:
     bench.shop.consul.put(bench.shop.prefix + name, value)
 
@@ -110,6 +116,14 @@ CASES = (
     Case(
         "a mount taken out",
         lambda b: b.shop.config["origin"].update(mounts=["secret/"]),
+        SHRINK,
+    ),
+    # A choice that was narrowed, while Vault holds all.
+    Case("10 of 20 not chosen any more", lambda b: exclude(b, "00?")),
+    Case("11 of 20 not chosen any more", lambda b: exclude(b, "00?", "010"), SHRINK),
+    Case(
+        "10 not chosen any more, and one vanishes",
+        both(lambda b: exclude(b, "00?"), lambda b: b.purge(["010"])),
         SHRINK,
     ),
     # A mount made anew.

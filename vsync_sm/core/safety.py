@@ -10,7 +10,8 @@ saving wrong. A cycle reads Vault and Consul; then this file decides, from value
     "nothing here" into a fault. Even "nothing here" is believed of a name that a list has just
     given only when its parent, listed again, no longer names it (`confirmed_gone`). And a path of
     the former sync info that no list names any more vanishes only when Vault, asked for the path
-    itself, says that it is gone or deleted: else the cycle aborts (`origin.working`).
+    itself, says that it is gone or deleted: else the cycle aborts (`origin.working`). What the
+    configuration does not choose any more is not asked for, and vanishes: rule 4 judges it.
 3.  **One bad path does not vanish.** Its former insight is carried forward. But too many
     failures (`too_many_failed`), or a row of them, are not one path's fault: the cycle aborts.
 4.  **Shrinking needs a yes.** `judge` compares what Consul holds with what the cycle found, and

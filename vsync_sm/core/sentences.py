@@ -140,7 +140,7 @@ def _folder_listed(event: e.FolderListed) -> str:
 @_says(e.PathsListed)
 def _paths_listed(event: e.PathsListed) -> str:
     listed = f"{count(event.paths, 'path')} listed{_and(counts(event.mounts))}"
-    idle = f"nothing fits {', '.join(event.idle)}" if event.idle else ""
+    idle = f"no chosen path fits {', '.join(event.idle)}" if event.idle else ""
     return "; ".join(filter(None, (listed, unchosen(event), idle)))
 
 

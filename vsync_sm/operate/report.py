@@ -100,7 +100,7 @@ class _ChoiceReport:
         left_out = unchosen(listed) or "not chosen: nothing that was met"
         yield printable(f"{left_out[0].upper()}{left_out[1:]}.")
         for idle in listed.idle:
-            yield printable(f"! Nothing fits {idle}: is it spelled as in Vault, case and all?")
+            yield printable(f"! No chosen path fits {idle}: is it spelled as in Vault?")
 
     def document(self) -> dict[str, Any]:
         listed = self._listed
