@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vsync_sm.core.commands import Commander
     from vsync_sm.core.errors import Fault
     from vsync_sm.core.view import View
+    from vsync_sm.wiring import Running
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -165,7 +166,7 @@ def _run(settings: Settings, journal: Path, *, readonly: str, hints: str = "") -
                 journal=journal,
                 readonly=readonly,
                 origin=origin,
-                notes=[f"unused in the configuration: {unused}" for unused in settings.unused],
+                notes=_notes(settings, running),
                 hints=hints,
             )
             signals.hear = lambda number: (
@@ -279,6 +280,14 @@ def _watch(feed: Feed, commander: Commander | None, *, journal: Path, readonly: 
 
 
 # --- what all have in common -----------------------------------------------------------------
+
+
+def _notes(settings: Settings, running: Running) -> list[str]:
+    """What to tell once at the beginning."""
+    notes = [f"unused in the configuration: {unused}" for unused in settings.unused]
+    if running.exposed is not None and running.exposed.warning:
+        notes.append(running.exposed.warning)
+    return notes
 
 
 def _console(

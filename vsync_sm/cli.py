@@ -214,8 +214,8 @@ def _log_how_it_is(log: Log, journal: Path) -> Callable[[Running], None]:
         exposed = running.exposed
         if exposed is not None:
             log.say("info", f"metrics: http://{exposed.address}/metrics, /health and /live")
-        if exposed is not None and exposed.beyond_this_host:
-            log.say("warning", "metrics.address: who reaches it reads there, without a password")
+        if exposed is not None and exposed.warning:
+            log.say("warning", exposed.warning)
         for line in _paused(running):
             log.say("warning", line)
 

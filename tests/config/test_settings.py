@@ -31,6 +31,7 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert needed.data == ("create", "read", "update", "delete")
     assert needed.metadata == ("read", "list")
     assert found.journal.file is None
+    assert (found.metrics.address, found.origin.status) == (None, True)
     assert found.file is None
     assert found.unused == ()
 
@@ -141,6 +142,23 @@ def test_the_notify_command_is_split_as_a_shell_does(tmp_path: Path, command: ob
 )
 def test_consuls_addresses(tmp_path: Path, address: str) -> None:
     assert configure(tmp_path, origin(consul={"address": address})).origin.consul.address == address
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        (9464, "127.0.0.1:9464"),
+        ("9464", "127.0.0.1:9464"),
+        ("0.0.0.0:9464", "0.0.0.0:9464"),
+        ("[::1]:0", "[::1]:0"),
+        ("localhost:09464", "localhost:9464"),
+        ("", None),
+    ],
+)
+def test_where_metrics_are_served(tmp_path: Path, address: object, found: str | None) -> None:
+    """A port alone is one of loopback; nothing by default."""
+    words = json.dumps({"metrics": {"address": address}})
+    assert configure(tmp_path, words).metrics.address == found
 
 
 def test_a_slash_behind_the_address_is_dropped(tmp_path: Path) -> None:

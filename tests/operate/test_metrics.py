@@ -64,6 +64,7 @@ def test_a_process_that_has_done_nothing_yet() -> None:
     assert found['vsync_cycles_total{outcome="saved"}'] == 0
     assert found['vsync_paths_total{ending="failed"}'] == 0
     assert found['vsync_phase_duration_seconds_count{phase="saving"}'] == 0
+    assert found['vsync_faults_total{fatal="true",kind="authentication"}'] == 0
     assert found["vsync_last_success_timestamp_seconds"] == 0
     assert found[f'vsync_build_info{{version="{__version__}"}}'] == 1
     assert found["process_resident_memory_bytes"] > 0

@@ -13,6 +13,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.machine import CYCLE
 
 BOUNDS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
@@ -25,6 +26,7 @@ CHANGES = ("added", "updated", "vanished", "regressed")
 SERVERS = ("vault", "consul")
 SAVES = ("committed", "skipped", "refused", "failed", "uncertain")
 PHASES = tuple(map(str, CYCLE))
+FAULTS = tuple((kind.word, kind.fatal) for kind in FaultKind)
 """The labels: all there are, so that each series is there from the beginning."""
 
 Counts = Mapping[str, int]
@@ -67,7 +69,7 @@ class Counters(msgspec.Struct, frozen=True):
     carried: int = 0
     changes: Counts = _none_of(CHANGES)
     saves: Counts = _none_of(SAVES)
-    faults: Mapping[tuple[str, bool], int] = {}  # by kind, and whether fatal
+    faults: Mapping[tuple[str, bool], int] = _none_of(FAULTS)
     requests: Counts = _none_of(SERVERS)
     retries: Counts = _none_of(SERVERS)
     notifications: Mapping[bool, int] = _none_of((True, False))  # by whether it worked

@@ -57,9 +57,11 @@ class Exposed:
         return self._web.address
 
     @property
-    def beyond_this_host(self) -> bool:
-        """Whether others than this host can come there."""
-        return self._beyond
+    def warning(self) -> str:
+        """What must be said of an address that others than this host can reach; else ""."""
+        if not self._beyond:
+            return ""
+        return f"metrics.address: who reaches {self.address} reads there, without a password"
 
     def begin(self, view: View) -> None:
         """The journal is read, and tells this; the run is about to begin."""
