@@ -25,6 +25,9 @@ WRITE_S = 5.0
 FAREWELL_S = 0.8
 """At the end of the run the last status has so many seconds to be written."""
 
+IN_DOUBT_S = 0.2
+"""The same after a save that Consul has not answered: that has had most of a stop's time."""
+
 Put = Callable[[bytes, float], None]
 """Writes the key, within so many seconds. Raises Fault."""
 
@@ -37,7 +40,7 @@ class StatusKey:
         self._inbox = inbox
         self._view: View | None = None  # after this run's last record; None: it has not begun
         self._ended: float | None = None  # when, on the monotonic clock
-        self._in_haste = False
+        self._patience_s = FAREWELL_S
         self._failing = False
         self._changed = threading.Condition()
         self._newest: bytes | None = None
@@ -53,16 +56,19 @@ class StatusKey:
             self._hand_over(orjson.dumps(status_value(view)))
         if isinstance(event, RunFinished):
             self._ended = time.monotonic()
-            self._in_haste = event.exit_code > 128  # a second signal waits for nothing
+            if event.exit_code > 128:  # a second signal waits for nothing
+                self._patience_s = 0.0
+            elif view.open_save is not None:
+                self._patience_s = IN_DOUBT_S
 
     def close(self) -> None:
-        """See that the last status is written, if Consul answers within `FAREWELL_S` of the end."""
+        """See that the last status is written, if Consul answers soon after the run's end."""
         if self._view is None:
             return
         if self._ended is None:  # the journal takes no more lines: here it can still be said
             self._ended = time.monotonic()
             self._hand_over(orjson.dumps(status_value(self._view, broke_off=True)))
-        left = 0.0 if self._in_haste else self._ended + FAREWELL_S - time.monotonic()
+        left = self._ended + self._patience_s - time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: self._newest is None and not self._busy, max(0.0, left))
             self._closing = True
