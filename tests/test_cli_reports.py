@@ -123,7 +123,7 @@ def test_check_exits_1_and_hints_when_something_is_missing(
         "consul": ({"consul": nobody}, "✖ Consul sync path "),
     }
     how, words = cases[missing]
-    told = vsync(workshop.home, "check", *on(workshop, **how))
+    told = vsync(workshop.home, "check", *on(workshop, startTimeout="1ms", **how))
     assert (told.returncode, told.stderr) == (1, "")
     assert words in told.stdout
     lines = told.stdout.splitlines()

@@ -163,9 +163,9 @@ def _say_unused(settings: Settings) -> None:
 
 
 def _progress() -> list[Sink]:
-    from vsync_sm.operate.log import Progress
+    from vsync_sm.operate.log import Progress, Waiting
 
-    return [Progress(sys.stderr)]
+    return [Progress(sys.stderr), Waiting(sys.stderr)]
 
 
 def _run(

@@ -18,6 +18,7 @@ from vsync_sm.config import ConfigError, Settings, read_token
 from vsync_sm.core.errors import Fault, FaultKind, JournalError, StoppedEarly
 from vsync_sm.core.events import RunStarted, Unknown
 from vsync_sm.core.memory import Memory
+from vsync_sm.core.notice import notice_of
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.status_key import STATUS
 from vsync_sm.core.view import View, apply
@@ -39,6 +40,9 @@ from vsync_sm.origin.ledger import Sink
 from vsync_sm.origin.orders import REST_S, Hands, Mode, Orders
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
+
+START_TIMEOUT_S = 30.0
+"""A run of one cycle waits so long for its servers, unless configured; a daemon without end."""
 
 STOP_ASKED_EVERY = 4_096
 """While the journal is read, a stop is looked for every so many lines."""
@@ -234,6 +238,7 @@ def engine(
             probe="" if mode is Mode.plan else f"origin-{started.host}",
             started=started,
             notify_after=settings.notify.after_failures,
+            start_timeout_s=_start_timeout(settings, mode),
             allow=allow,
             by=user(),
         )
@@ -254,7 +259,7 @@ def engine(
             _close(writer, exposed, control, status)
         finally:
             if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
-                notifier.inform_and_wait(error)
+                notifier.inform_and_wait(notice_of(error))
         raise
     return Running(Engine(orders, hands, past.memory, past.view), writer, control, status, exposed)
 
@@ -271,6 +276,10 @@ def _put_status(consul: Consul, prefix: str) -> Put:
         consul.put(f"{prefix}{STATUS}", value, lambda: limit_s)
 
     return put
+
+
+def _start_timeout(settings: Settings, mode: Mode) -> float | None:
+    return settings.origin.start_timeout or (None if mode is Mode.daemon else START_TIMEOUT_S)
 
 
 def listen(inbox: Inbox, early: Sequence[int] = ()) -> Callable[[], bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -16,6 +18,7 @@ from vsync_sm.core.answer import (
     age,
     answer,
     next_tick_in,
+    next_try_in,
     now_at,
     seconds_since,
 )
@@ -418,6 +421,46 @@ def test_the_checks_are_waited_for() -> None:
     assert told.word == Word.BEHIND
     assert told.because.endswith("the start-up checks wait for Vault: Vault is sealed")
     assert told.todo == "See to Vault; the checks go on by themselves."
+
+
+def postponed(**more: Any) -> e.ChecksPostponed:
+    told = {"tries": 3, "waited_s": 90.0, "delay_s": 12.0, "kind": "sealed", "server": "Vault"}
+    return e.ChecksPostponed(**{**told, "message": "Vault is sealed", "hint": "unseal it", **more})
+
+
+def test_what_the_checks_wait_for_since_when_and_until_when() -> None:
+    seen = Seen()
+    seen(run_started(), after=100)
+    seen(postponed(), after=95)
+    told = seen.answer(after=2)
+    assert (told.word, told.health) == (Word.BEHIND, Health.failing)
+    assert told.because == (
+        "no cycle was complete yet; the start-up checks have waited for Vault for 1 min 32 s: "
+        "Vault is sealed; the next try is in 10 s"
+    )
+    assert told.todo == (
+        "See to Vault (unseal it); it is tried again by itself, or at once: vsync-sm ctl sync"
+    )
+    assert next_try_in(seen.view, seen.now(after=2)) == 10.0
+    assert seen.answer(after=13).because.endswith("Vault is sealed; it is being tried")
+    seen(moved("checks_passed", "checking", "waiting"))
+    assert seen.view.postponed is None
+    assert next_try_in(seen.view, seen.now()) is None
+
+
+def test_a_run_of_one_cycle_cannot_be_asked() -> None:
+    seen = Seen()
+    seen(run_started(once=True))
+    seen(postponed(server="", hint=""), after=100)
+    told = seen.answer()
+    assert "have waited for 1 min 30 s: " in told.because
+    assert told.todo == "See to it; it is tried again by itself"
+
+
+def test_who_waits_in_a_run_does_not_in_the_next() -> None:
+    seen = Seen()
+    seen(run_started(), postponed(), run_started())
+    assert seen.view.postponed is None
 
 
 def test_a_server_in_trouble_is_told_while_still_in_sync() -> None:

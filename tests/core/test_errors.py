@@ -18,12 +18,14 @@ FATAL = {
     "invariant",
     "too_many_threads",
 }
+HEALS = {"sealed", "standby", "conflict", "deadline"}
 RETRIED = {"unreachable", "timeout", "server_error", "rate_limited"}
 
 
 def test_which_kinds_end_the_run_and_which_are_tried_again() -> None:
     assert {kind.word for kind in FaultKind if kind.fatal} == FATAL
     assert {kind.word for kind in FaultKind if kind.retry} == RETRIED
+    assert {kind.word for kind in FaultKind if kind.heals} == HEALS | RETRIED
 
 
 def test_each_kind_is_one_word_and_no_alias() -> None:
@@ -36,7 +38,8 @@ def test_each_kind_is_one_word_and_no_alias() -> None:
 @pytest.mark.parametrize("kind", FaultKind, ids=lambda kind: kind.word)
 def test_what_becomes_of_a_fault_is_decided_by_its_kind(kind: FaultKind) -> None:
     fault = Fault(kind, "it broke", hint="mend it", context={"path": "secret/data/a"})
-    assert (fault.fatal, fault.retry) == (kind.fatal, kind.retry)
+    assert (fault.fatal, fault.retry, fault.heals) == (kind.fatal, kind.retry, kind.heals)
+    assert not (fault.fatal and fault.heals)
     assert not (fault.fatal and fault.retry)
     assert (str(fault), fault.message, fault.hint) == ("it broke", "it broke", "mend it")
     assert repr(fault) == f"Fault({kind.word}: it broke)"

@@ -317,3 +317,26 @@ def test_what_would_be_refused_cannot_be_allowed_yet() -> None:
     assert told[-1] == (
         "  - If it is meant, let a cycle be refused: it prints the command that allows it."
     )
+
+
+def test_a_check_that_may_heal_is_a_warning() -> None:
+    def failed(kind: str) -> e.CheckFailed:
+        return e.CheckFailed(check="Vault server", kind=kind, message="m", hint="h")
+
+    assert severity(failed("sealed")) == "warning"
+    assert severity(failed("certificate")) == "error"
+
+
+def test_what_is_waited_for_and_what_has_healed() -> None:
+    told = {"kind": "sealed", "message": "Vault is sealed", "hint": "unseal it", "server": "Vault"}
+    event = e.ChecksPostponed(tries=9, waited_s=180.0, delay_s=27.0, **told)
+    assert sentence(event) == (
+        "the start-up checks wait for Vault, 3 min so far: Vault is sealed → unseal it; "
+        "the next try is in 27 s"
+    )
+    assert sentence(e.OriginHealed(cycles=0)) == "healed: a cycle is complete again"
+    healed = e.OriginHealed(cycles=12, last_complete="2026-11-02T10:00:00.000000Z")
+    assert sentence(healed) == (
+        "healed: a cycle is complete again, after 12 cycles in a row that were not "
+        "(the last one was at 2026-11-02 10:00:00 UTC)"
+    )

@@ -136,8 +136,8 @@ def test_a_terminal_is_not_steered() -> None:
 NAMES = {
     *("word", "health", "because", "todo", "state", "state_reason", "state_since", "state_s"),
     *("next_tick_s", "cycle", "last_cycle", "last_complete", "last_complete_s", "last_save"),
-    *("failed_in_row", "pause", "refusal", "allowance", "open_save", "conditions", "run"),
-    *("control", "status_key"),
+    *("failed_in_row", "postponed", "pause", "refusal", "allowance", "open_save", "conditions"),
+    *("run", "control", "status_key"),
 }
 
 
@@ -164,6 +164,23 @@ def test_the_names_are_stable() -> None:
     assert document["control"] == "/run/vsync.sock"
     for name in ("cycle", "pause", "refusal", "allowance", "open_save", "status_key"):
         assert document[name] is None
+
+
+def test_what_a_start_waits_for() -> None:
+    seen = Seen()
+    seen(run_started())
+    told = {"kind": "sealed", "message": "Vault is sealed", "hint": "unseal it", "server": "Vault"}
+    seen(e.ChecksPostponed(tries=2, waited_s=1.0, delay_s=12.0, **told))
+    assert status_document(seen.view, seen.now(after=2))["postponed"] == {
+        **told,
+        "tries": 2,
+        "since_s": 3.0,
+        "next_try_s": 10.0,
+    }
+    assert any(
+        line.endswith("checking for 3 s; the next try is in 10 s")
+        for line in status_lines(seen.view, seen.now(after=2))
+    )
 
 
 def test_everything_in_it_is_json() -> None:

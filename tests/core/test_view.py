@@ -177,12 +177,20 @@ def test_a_crash_ends_what_was_open() -> None:
     assert [(each.run, each.cycle) for each in view.last_crashes] == [("run-1", 1)]
 
 
+def test_a_check_that_is_made_again_is_told_as_it_ended_last() -> None:
+    failed = e.CheckFailed(check="Vault server", kind="sealed", message="m", hint="h")
+    other = e.CheckPassed(check="Consul sync path", detail="d")
+    passed = e.CheckPassed(check="Vault server", detail="active")
+    assert after((failed, None), (other, None), (passed, None)).checks == (other, passed)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     events: list[tuple[e.Event, int | None]] = []
     for number in range(1, 3 * KEPT):
         events += cycle(number, "aborted", "fault")
         events += [(specimen(e.FaultRaised), number), (specimen(e.SignalReceived), None)]
-        events += [(specimen(e.CheckPassed), None), (specimen(e.RunRecovered), None)]
+        events += [(e.CheckPassed(check=f"mount {number}", detail=""), None)]
+        events += [(specimen(e.RunRecovered), None)]
     view = after(*events)
     lasting = (view.history, view.faults, view.signals, view.checks, view.last_crashes)
     assert [len(each) for each in lasting] == [KEPT] * 5

@@ -351,6 +351,43 @@ def test_a_forgery_is_found(forge: Callable[[Forged], None], what: str) -> None:
     assert any(what in each for each in said), said
 
 
+def waits(*tries: int) -> list[Line]:
+    """The example, with a start that waits, and so many tries."""
+    lines = one_saved_cycle()
+    what = {"kind": "sealed", "message": "Vault is sealed", "hint": "unseal it"}
+    failed = e.CheckFailed(check="Vault server", server="Vault", **what)
+    more = {**what, "server": "Vault"}
+    postponed = [e.ChecksPostponed(tries=n, waited_s=n, delay_s=1.0, **more) for n in tries]
+    lines[1:1] = [(each, None) for each in (failed, *postponed)]
+    return lines
+
+
+def test_a_start_that_waits_is_true_and_told_in_brief() -> None:
+    lines = waits(1, 2, 3)
+    assert found(numbered(lines)) == []
+    told = "".join(replay(numbered(lines)))
+    assert told.count("the start-up checks wait for Vault") == 1
+
+
+def test_tries_are_counted_and_stand_before_the_checks_have_passed() -> None:
+    assert found(numbered(waits(1, 3))) == ["4: try 3 of the start-up checks follows try 1"]
+    lines = waits(1, 2)
+    at = next(i for i, (x, _) in enumerate(lines) if "checks_passed" in _names(x))
+    lines.insert(at, lines.pop(3))
+    assert found(numbered(lines)) == [f"{at + 1}: the start-up checks are postponed while waiting"]
+
+
+def test_only_a_complete_cycle_heals() -> None:
+    forged = Forged()
+    forged.insert("signal_received", e.OriginHealed(cycles=3), None)
+    assert found(numbered(forged.lines)) == []
+    forged.change("cycle_finished", outcome="aborted")
+    assert any(
+        "it is healed, but the last cycle was aborted" in each
+        for each in found(numbered(forged.lines))
+    )
+
+
 def test_the_example_is_true() -> None:
     assert found(numbered(one_saved_cycle())) == []
 

@@ -3,104 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.misbehave import Misbehave, Rule
 from tests.origin.bench import Bench
-from tests.origin.scenes import Scene, came, entered, until
-from tests.support import ConsulKv, VaultApi, unique
+from tests.origin.scenes import Scene, came, entered
+from tests.origin.ward import TROUBLES, Ward
 from tests.workshop import Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record
-from vsync_sm.local import BaoServer, ConsulServer, start_bao, start_consul
 from vsync_sm.origin import budget, engine
 from vsync_sm.origin.inbox import FaultCame
 
 
-@pytest.fixture(scope="module")
-def poor_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """An OpenBao to be ill-treated; it keeps what it holds over a restart."""
-    with start_bao(tmp_path_factory.mktemp("poor-bao"), persistent=True) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def poor_consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
-    """A Consul to be ill-treated; it keeps what it holds over a restart."""
-    with start_consul(tmp_path_factory.mktemp("poor-consul"), persistent=True) as server:
-        yield server
-
-
-class Ward:
-    """An origin and its servers, and what can befall them."""
-
-    def __init__(self, bao: BaoServer, consul: ConsulServer, home: Path) -> None:
-        self.bao = bao
-        self.consul = consul
-        self.proxy = Misbehave(consul.address)
-        self._rules: list[Rule] = []
-        self.mount = f"{unique('kv')}/"
-        vault = VaultApi(bao)
-        vault.make_mount(self.mount)
-        self.shop = Workshop(vault, ConsulKv(consul), [self.mount], f"{unique('vsync')}/", home)
-        self.shop.config["origin"]["consul"]["address"] = self.proxy.address
-        for number in range(12):
-            vault.put(self.mount, f"secret-{number}")
-
-    def strike(self, trouble: str) -> None:
-        """Bring this trouble."""
-        if trouble == "consul leaderless":
-            rule = self.proxy.when(path="/v1/(kv|txn)").answer(500, "No cluster leader")
-            self._rules.append(rule)
-        else:
-            ways: dict[str, Callable[[], None]] = {
-                "vault stopped": self.bao.kill,
-                "vault frozen": self.bao.freeze,
-                "vault sealed": self.shop.vault.seal,
-                "consul stopped": self.consul.kill,
-                "consul frozen": self.consul.freeze,
-            }
-            ways[trouble]()
-
-    def heal(self) -> None:
-        """Take any trouble away."""
-        for server in (self.bao, self.consul):
-            server.thaw()
-            server.start()
-        self.bao.unseal()
-        until(lambda: self.bao.http("GET", "/v1/sys/health")[0] == 200)
-        while self._rules:
-            self._rules.pop().remove()
-
-
-@pytest.fixture
-def ward(poor_bao: BaoServer, poor_consul: ConsulServer, tmp_path: Path) -> Iterator[Ward]:
-    """An origin on servers that may be ill-treated; it has not run yet."""
-    made = Ward(poor_bao, poor_consul, tmp_path)
-    with made.proxy:
-        yield made
-        made.heal()
-        made.shop.replayed()
-
-
-TROUBLES = (
-    "vault stopped",
-    "vault frozen",
-    "vault sealed",
-    "consul stopped",
-    "consul frozen",
-    "consul leaderless",
-)
-
-
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_at_the_start_it_halts(ward: Ward, trouble: str) -> None:
+def test_at_the_start_it_halts_when_its_time_is_over(ward: Ward, trouble: str) -> None:
     ward.strike(trouble)
-    run = ward.shop.once(requestTimeout="2s")
+    run = ward.shop.once(requestTimeout="1s", startTimeout="1ms")
     assert run.code == 1
     server = "Vault server" if trouble.startswith("vault") else "Consul sync path"
     assert [failed.check for failed in run.all(e.CheckFailed)] == [server]

@@ -18,6 +18,9 @@ from vsync_sm.core import events as e
 from vsync_sm.local import ConsulServer
 from vsync_sm.origin.orders import Mode
 
+AT_ONCE = "1ms"
+"""A `startTimeout` that leaves time for one try: what is not yet there is fatal as well."""
+
 LEAST_LINE = "requiredCapabilities: {data: [], metadata: [read, list]}"
 
 
@@ -177,7 +180,7 @@ def test_a_node_that_cannot_be_the_origins(
     bench: Bench, says: dict[str, Any], message: str, hint: str
 ) -> None:
     bench.vault.when(path="/v1/sys/health").alter(health(**says))
-    fault = failed(bench.once(), "Vault server")
+    fault = failed(bench.once(startTimeout=AT_ONCE), "Vault server")
     assert message in fault.message
     assert hint in fault.hint
     assert no_probe(bench)
@@ -203,7 +206,7 @@ def test_a_server_that_is_none(bench: Bench, server: str, how: str) -> None:
     proxy: Misbehave = getattr(bench, server)
     rule = proxy.when()
     _ = rule.html() if how == "html" else rule.drop_before()
-    run = bench.once()
+    run = bench.once(startTimeout=AT_ONCE)
     failed(run, "Vault server" if server == "vault" else "Consul sync path")
     rule.remove()
     bench.saved()
@@ -276,7 +279,7 @@ def test_the_probe_key_is_gone_also_when_a_step_fails(bench: Bench, step: Step) 
     directory = f"{bench.shop.prefix}vsyncChecks/"
     rule = bench.consul.when(path=f"/v1/kv/{directory}", times=1, **step.which)
     step.misbehave(rule, directory)
-    fault = failed(bench.once(), "Consul sync path")
+    fault = failed(bench.once(startTimeout=AT_ONCE), "Consul sync path")
     assert step.says in fault.message
     assert rule.hits
     assert no_probe(bench)

@@ -305,7 +305,7 @@ def test_tls_with_the_authority_named(tls_server: RawServer, ca_cert: str) -> No
 
 def test_tls_with_an_unknown_authority_hints_at_the_setting(tls_server: RawServer) -> None:
     fault = fault_of(f"{tls_server.address_by_name}/x")
-    assert fault.kind is FaultKind.UNREACHABLE
+    assert fault.kind is FaultKind.CERTIFICATE
     assert "caCert" in fault.hint
     assert "VAULT_CACERT" in fault.hint
     assert tls_server.heard == []
@@ -316,7 +316,7 @@ def test_tls_with_a_certificate_for_another_host(tls_server: RawServer, ca_cert:
         Transport("Consul", ca_cert=ca_cert).request(
             "GET", f"{tls_server.address}/x", headers={}, limit=soon
         )
-    assert caught.value.kind is FaultKind.UNREACHABLE
+    assert caught.value.kind is FaultKind.CERTIFICATE
     assert "origin.consul.caCert" in caught.value.hint
     assert tls_server.heard == []
 
@@ -326,7 +326,7 @@ def test_an_authority_file_that_is_not_there(tls_server: RawServer, tmp_path: Pa
         Transport("Vault", ca_cert=str(tmp_path / "no.pem")).request(
             "GET", f"{tls_server.address_by_name}/x", headers={}, limit=soon
         )
-    assert caught.value.kind is FaultKind.UNREACHABLE
+    assert caught.value.kind is FaultKind.CERTIFICATE
     assert "PEM" in caught.value.hint
 
 

@@ -8,7 +8,7 @@ from tui.glance import Badge, Glance
 from tui.theme import BAD, GOOD, MUTED, STATE, WARN, Look, marked
 from tui.times import tell
 from tui.widgets.top import GAP, Top, apart, joined
-from vsync_sm.core.answer import ANSWERING, age, next_tick_in, seconds_since
+from vsync_sm.core.answer import ANSWERING, age, next_tick_in, next_try_in, seconds_since
 from vsync_sm.core.machine import State
 from vsync_sm.core.shapes import View
 from vsync_sm.core.stall import stall
@@ -73,6 +73,10 @@ def _when(glance: Glance) -> Content:
     if glance.badge is Badge.REPLAY:
         end = Content.styled("at the journal's end", MUTED)
         return end if view.ended is not None else joined([since, end], Content(" "))
+    again = None if glance.stale else next_try_in(view, glance.now)
+    if again is not None:
+        due = f"next try in {duration(int(again))}" if again >= 1 else "it is being tried"
+        return joined([since, Content.styled(due, MUTED)])
     if view.pause is not None and view.ended is None:
         return joined([since, Content.styled("‖ paused: no tick", WARN)])
     tick = None if glance.stale else next_tick_in(view, glance.now)

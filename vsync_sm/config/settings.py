@@ -191,6 +191,7 @@ class Origin(_Section):
     tick: Annotated[float, BeforeValidator(values.seconds("8760h"))] = 60.0
     timeout: Annotated[float, BeforeValidator(values.seconds("168h"))] = 300.0
     request_timeout: Annotated[float, BeforeValidator(values.seconds("1h"))] = 30.0
+    start_timeout: Annotated[float | None, BeforeValidator(values.seconds("8760h"))] = None
     renew_token: Bool = True
     status: Bool = True
     max_shrink: Share = 0.2

@@ -15,7 +15,7 @@ from vsync_sm.core.machine import Reason, State
 from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.refusal import gist, remedy
 from vsync_sm.core.sentences import why
-from vsync_sm.core.shapes import Crash, Finished, View
+from vsync_sm.core.shapes import Crash, Finished, Postponed, View
 from vsync_sm.core.stall import stall
 from vsync_sm.core.words import count, duration, number
 
@@ -68,6 +68,13 @@ def next_tick_in(view: View, now: Now) -> float | None:
     if view.run.once or view.state.name in {State.checking, State.halted}:
         return None
     return max(0.0, (view.next_tick - now.mono) / _NS)
+
+
+def next_try_in(view: View, now: Now) -> float | None:
+    """Seconds until the start-up checks are tried again; None when they do not wait for it."""
+    if now.end or view.postponed is None or view.ended is not None:
+        return None
+    return max(0.0, (view.postponed.due - now.mono) / _NS)
 
 
 class Word(StrEnum):
@@ -218,7 +225,7 @@ def _behind(view: View, now: Now, reach: Reach) -> tuple[str, str]:
         passed, limit = duration(round(since)), duration(_allowed(view))
         because = f"no complete cycle for {passed} (two ticks and the timeout are {limit})"
     if view.state.name == State.checking and view.run is not None:
-        return _checking(view, because)
+        return _checking(view, because, now, reach)
     if view.failed_in_row:
         trouble, hint = _trouble(view)
         return f"{because}{trouble}", hint
@@ -230,11 +237,28 @@ def _behind(view: View, now: Now, reach: Reach) -> tuple[str, str]:
     return because, f"Wait for the next cycle to end, or ask for one: {reach.ask('sync')}"
 
 
-def _checking(view: View, because: str) -> tuple[str, str]:
+def _checking(view: View, because: str, now: Now, reach: Reach) -> tuple[str, str]:
+    if view.postponed is not None:
+        return _waits(view, view.postponed, because, now, reach)
     for server, word, message in _in_trouble(view):
         said = f"{because}; the start-up checks wait for {server}: {message or word}"
         return said, f"See to {server}; the checks go on by themselves."
     return f"{because}; the start-up checks go on", "Wait for the checks to end."
+
+
+def _waits(
+    view: View, postponed: Postponed, because: str, now: Now, reach: Reach
+) -> tuple[str, str]:
+    event, left = postponed.event, next_try_in(view, now)
+    what = f" for {event.server}" if event.server else ""
+    waited = duration(round(seconds_since(postponed.since, now)))
+    again = ""
+    if left is not None:
+        again = f"; the next try is in {duration(round(left))}" if left else "; it is being tried"
+    said = f"{because}; the start-up checks have waited{what} for {waited}: {event.message}{again}"
+    at_once = "" if view.run is None or view.run.once else f", or at once: {reach.ask('sync')}"
+    hint = f" ({event.hint})" if event.hint else ""
+    return said, f"See to {event.server or 'it'}{hint}; it is tried again by itself{at_once}"
 
 
 def _in_sync(view: View, now: Now, _: Reach) -> tuple[str, str]:

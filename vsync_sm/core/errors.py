@@ -1,7 +1,8 @@
 """Everything that can go wrong, as one flat family with one table.
 
 A `Fault` is what anyone in a cycle raises or posts to the inbox. What becomes of it (is it
-fatal? may the same request be tried again?) is decided by its kind, here and nowhere else.
+fatal? may the same request be tried again? does a start-up wait for it to heal?) is decided by its
+kind, here and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ class FaultKind(Enum):
     """The kinds of fault: the word in the journal, whether it is fatal, whether to try again.
 
     `fatal` ends the run. `retry` says that the same request may well succeed a moment later;
-    a fault that is neither ends the cycle (or, for one path's read, that path).
+    a fault that is neither ends the cycle (or, for one path's read, that path). `heals` says that
+    it is *not yet* rather than *no*: the start-up checks wait for it; for what does not heal by
+    itself they are fatal.
     """
 
     # What only a human can mend.
@@ -36,12 +39,13 @@ class FaultKind(Enum):
     NOT_CONSUL = ("not_consul", False, False)
     REDIRECTED = ("redirected", False, False)
     BAD_REQUEST = ("bad_request", False, False)
-    SEALED = ("sealed", False, False)
-    STANDBY = ("standby", False, False)
-    CONFLICT = ("conflict", False, False)
+    CERTIFICATE = ("certificate", False, False)
+    SEALED = ("sealed", False, False, True)
+    STANDBY = ("standby", False, False, True)
+    CONFLICT = ("conflict", False, False, True)
     TOO_LARGE = ("too_large", False, False)
     TOO_MANY_FAILED = ("too_many_failed", False, False)
-    DEADLINE = ("deadline", False, False)
+    DEADLINE = ("deadline", False, False, True)
     CARRIED_TOO_LONG = ("carried_too_long", False, False)
     KEEPS_FAILING = ("keeps_failing", False, False)
     SAVE_REFUSED = ("save_refused", False, False)
@@ -49,15 +53,16 @@ class FaultKind(Enum):
     VANISHED_BETWEEN_LISTS = ("vanished_between_lists", False, False)
 
     # What a moment's patience may heal.
-    UNREACHABLE = ("unreachable", False, True)
-    TIMEOUT = ("timeout", False, True)
-    SERVER_ERROR = ("server_error", False, True)
-    RATE_LIMITED = ("rate_limited", False, True)
+    UNREACHABLE = ("unreachable", False, True, True)
+    TIMEOUT = ("timeout", False, True, True)
+    SERVER_ERROR = ("server_error", False, True, True)
+    RATE_LIMITED = ("rate_limited", False, True, True)
 
-    def __init__(self, word: str, fatal: bool, retry: bool) -> None:
+    def __init__(self, word: str, fatal: bool, retry: bool, heals: bool = False) -> None:
         self.word = word
         self.fatal = fatal
         self.retry = retry
+        self.heals = heals
 
 
 class Fault(Exception):  # noqa: N818  the word of the design: people read "fault" on the screen
@@ -96,6 +101,11 @@ class Fault(Exception):  # noqa: N818  the word of the design: people read "faul
     def retry(self) -> bool:
         """Whether the same request may be tried again within the cycle."""
         return self.kind.retry
+
+    @property
+    def heals(self) -> bool:
+        """Whether the start-up checks wait for it to be over."""
+        return self.kind.heals
 
     def __repr__(self) -> str:
         return f"Fault({self.kind.word}: {self.message})"

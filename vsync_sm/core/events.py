@@ -64,12 +64,28 @@ class CheckPassed(Event, frozen=True, tag="check_passed"):
 
 
 class CheckFailed(Event, frozen=True, tag="check_failed"):
-    """One start-up check failed; the fault follows."""
+    """One start-up check failed, in another way than before; a fault follows, or another try."""
 
     check: str
     kind: str
     message: str
     hint: str
+    server: str = ""
+
+
+class ChecksPostponed(Event, frozen=True, tag="checks_postponed"):
+    """What the start-up checks need is not there yet: they are tried again after `delay_s`.
+
+    `tries` were made so far, the first of them `waited_s` ago. `kind`, `message` and `hint` are
+    those of what the last one failed by first.
+    """
+
+    tries: int
+    waited_s: float
+    delay_s: float
+    kind: str
+    message: str
+    hint: str = ""
     server: str = ""
 
 
@@ -494,8 +510,19 @@ class ServerConditionChanged(Event, frozen=True, tag="server_condition_changed")
     message: str = ""
 
 
+class OriginHealed(Event, frozen=True, tag="origin_healed"):
+    """A cycle was complete, after a human had been told that none was.
+
+    `cycles` in a row had not been complete before it, `last_complete` is when the last one was
+    before them (`ts`, "": none that the journal knows of).
+    """
+
+    cycles: int
+    last_complete: str = ""
+
+
 class Notified(Event, frozen=True, tag="notified"):
-    """A human was informed of a fault, or could not be."""
+    """A human was informed of a fault (or of its end, `origin_healed`), or could not be."""
 
     kind: str
     through: str

@@ -12,6 +12,7 @@ from vsync_sm.core.shapes import (
     Crash,
     Pause,
     Phase,
+    Postponed,
     Run,
     RunEnd,
     SeenCommand,
@@ -54,6 +55,7 @@ def _run_started(view: View, record: e.Record, event: e.RunStarted) -> View:
         state=StateSince(str(INITIAL), when(record)),
         cycle=None,
         checks=(),
+        postponed=None,
         signals=(),
         commands=(),
         conditions={},
@@ -64,12 +66,24 @@ def _run_started(view: View, record: e.Record, event: e.RunStarted) -> View:
 
 @RUN.on(e.CheckPassed)
 def _check_passed(view: View, _: e.Record, event: e.CheckPassed) -> View:
-    return replace(view, checks=add(view.checks, event))
+    return _checked(view, event)
 
 
 @RUN.on(e.CheckFailed)
 def _check_failed(view: View, _: e.Record, event: e.CheckFailed) -> View:
-    return replace(view, checks=add(view.checks, event))
+    return _checked(view, event)
+
+
+def _checked(view: View, event: e.CheckPassed | e.CheckFailed) -> View:
+    # How each check ended last: one that failed is made again.
+    others = tuple(each for each in view.checks if each.check != event.check)
+    return replace(view, checks=add(others, event))
+
+
+@RUN.on(e.ChecksPostponed)
+def _checks_postponed(view: View, record: e.Record, event: e.ChecksPostponed) -> View:
+    since, due = record.mono - int(event.waited_s * NS), record.mono + int(event.delay_s * NS)
+    return replace(view, postponed=Postponed(max(0, since), due, event))
 
 
 @RUN.on(e.RunRecovered)
@@ -96,7 +110,7 @@ def _run_finished(view: View, record: e.Record, event: e.RunFinished) -> View:
 @RUN.on(e.Transitioned)
 def _transitioned(view: View, record: e.Record, event: e.Transitioned) -> View:
     now = when(record)
-    view = replace(view, state=StateSince(event.dest, now, event.reason))
+    view = replace(view, state=StateSince(event.dest, now, event.reason), postponed=None)
     cycle = view.cycle
     if cycle is None:
         return view

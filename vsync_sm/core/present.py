@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.refusal import refusal, rules
 from vsync_sm.core.sentences import phases, sentence, summary, unchosen, why
 from vsync_sm.core.words import (
@@ -75,9 +76,11 @@ _WARNING = (
     e.SaveUncertain,
     e.JournalRepaired,
     e.StatusFailed,
+    e.ChecksPostponed,
     e.Unknown,
 )
-_ERROR = (e.CheckFailed, e.SaveRefused)
+_ERROR = (e.SaveRefused,)
+_HEALING = frozenset(kind.word for kind in FaultKind if kind.heals)
 
 
 def severity(event: e.Event | e.Unknown) -> Severity:
@@ -113,6 +116,7 @@ def _cycle_severity(event: e.CycleFinished) -> Severity:
 
 _DEPENDS: dict[type, Callable[[Any], Severity]] = {
     e.PathsListed: lambda event: "warning" if event.idle else "debug",
+    e.CheckFailed: lambda event: "warning" if event.kind in _HEALING else "error",
     e.RunFinished: _end_severity,
     e.Transitioned: _move_severity,
     e.CycleFinished: _cycle_severity,

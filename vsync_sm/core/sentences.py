@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from vsync_sm.core import events as e
 from vsync_sm.core.refusal import rules
-from vsync_sm.core.words import count, counts, duration, number, printable, size
+from vsync_sm.core.words import clock, count, counts, duration, number, printable, size
 
 _E = TypeVar("_E", bound=e.Event)
 _Words = Callable[[Any, int | None], str]
@@ -77,6 +77,16 @@ def _check_passed(event: e.CheckPassed) -> str:
 @_says(e.CheckFailed)
 def _check_failed(event: e.CheckFailed) -> str:
     return f"the check of {event.check} failed: {event.message}{_and(event.hint, ' → ')}"
+
+
+@_says(e.ChecksPostponed)
+def _checks_postponed(event: e.ChecksPostponed) -> str:
+    what = f" for {event.server}" if event.server else ""
+    waited = f", {duration(event.waited_s)} so far" if event.waited_s >= 1 else ""
+    return (
+        f"the start-up checks wait{what}{waited}: {event.message}{_and(event.hint, ' → ')}; "
+        f"the next try is in {duration(event.delay_s)}"
+    )
 
 
 @_says(e.RunRecovered)
@@ -311,6 +321,13 @@ def _server_condition_changed(event: e.ServerConditionChanged) -> str:
     if event.condition == "answering":
         return f"{event.server} answers"
     return f"{event.server} is in trouble ({event.condition}){_and(event.message)}"
+
+
+@_says(e.OriginHealed)
+def _origin_healed(event: e.OriginHealed) -> str:
+    after = f", after {count(event.cycles, 'cycle')} in a row that were not" if event.cycles else ""
+    since = f" (the last one was at {clock(event.last_complete)})" if event.last_complete else ""
+    return f"healed: a cycle is complete again{after}{since}"
 
 
 @_says(e.Notified)

@@ -243,6 +243,17 @@ class SeenCommand(msgspec.Struct, frozen=True):
     event: e.CommandReceived
 
 
+class Postponed(msgspec.Struct, frozen=True):
+    """What the start-up checks wait for; they have since `since`, and are tried again at `due`.
+
+    Both are of the run's own time (`mono`, ns).
+    """
+
+    since: int
+    due: int
+    event: e.ChecksPostponed
+
+
 class Pause(msgspec.Struct, frozen=True):
     """Since when, by whom and why no cycle begins by itself."""
 
@@ -292,6 +303,7 @@ class View(msgspec.Struct, frozen=True):
     state: StateSince = StateSince(str(INITIAL), When())
     cycle: Cycle | None = None
     checks: tuple[e.CheckPassed | e.CheckFailed, ...] = ()
+    postponed: Postponed | None = None
     signals: tuple[SeenSignal, ...] = ()
     commands: tuple[SeenCommand, ...] = ()
     conditions: dict[str, Condition] = {}

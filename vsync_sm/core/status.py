@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vsync_sm.core.answer import Answer, Now, age, answer, next_tick_in, seconds_since
+from vsync_sm.core.answer import (
+    Answer,
+    Now,
+    age,
+    answer,
+    next_tick_in,
+    next_try_in,
+    seconds_since,
+)
 from vsync_sm.core.commands import paused
 from vsync_sm.core.pace import Pace, pace, per_second
 from vsync_sm.core.reach import SHELL, Reach
@@ -56,6 +64,9 @@ def _state(view: View, now: Now) -> str:
     state = view.state
     reason = f", because {why(state.reason)}" if state.reason else ""
     words = f"{state.name} for {duration(seconds_since(state.since.mono, now))}{reason}"
+    again = next_try_in(view, now)
+    if again is not None:
+        return f"{words}; the next try is in {duration(again)}"
     tick = next_tick_in(view, now)
     return words if tick is None else f"{words}; the next tick is in {duration(tick)}"
 
@@ -156,6 +167,7 @@ def status_document(view: View, now: Now, reach: Reach = SHELL) -> dict[str, Any
         "state_since": view.state.since.ts or None,
         "state_s": seconds_since(view.state.since.mono, now),
         "next_tick_s": next_tick_in(view, now),
+        "postponed": _postponed_document(view, now),
         "cycle": None if view.cycle is None else _cycle_document(view.cycle, now),
         "last_cycle": view.last_cycle,
         "last_complete": view.last_complete or None,
@@ -197,6 +209,22 @@ def _cycle_document(cycle: Cycle, now: Now) -> dict[str, Any]:
         "failed": tally.failed,
         "carried": tally.carried,
         "skipped": tally.skipped,
+    }
+
+
+def _postponed_document(view: View, now: Now) -> Mapping[str, Any] | None:
+    postponed = view.postponed
+    if postponed is None:
+        return None
+    event = postponed.event
+    return {
+        "server": event.server,
+        "kind": event.kind,
+        "message": event.message,
+        "hint": event.hint,
+        "tries": event.tries,
+        "since_s": seconds_since(postponed.since, now),
+        "next_try_s": next_try_in(view, now),
     }
 
 

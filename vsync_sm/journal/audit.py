@@ -124,6 +124,7 @@ class Audit:
         if run.cycle is not None:
             found += run.cycle.check(record, run.state)
             if isinstance(event, e.CycleFinished):
+                run.outcome = event.outcome
                 found += self._asked.cycle_finished(event)
                 self._close_cycle(run)
         return found
@@ -237,6 +238,17 @@ class Audit:
             run.machine = Machine(State(event.dest))
         run.state = run.machine.state
 
+    def _checks_postponed(self, run: Run, event: e.ChecksPostponed, _: e.Record) -> Iterator[str]:
+        if run.state is not State.checking:
+            yield f"the start-up checks are postponed while {run.state}"
+        if event.tries != run.tries + 1:
+            yield f"try {event.tries} of the start-up checks follows try {run.tries}"
+        run.tries = event.tries
+
+    def _healed(self, run: Run, _: e.OriginHealed, __: e.Record) -> Iterator[str]:
+        if run.outcome not in {"", "saved", "unchanged"}:
+            yield f"it is healed, but the last cycle was {run.outcome}"
+
     def _trigger_ignored(self, run: Run, event: e.TriggerIgnored, _: e.Record) -> Iterator[str]:
         state = run.state
         if event.state != state:
@@ -338,6 +350,8 @@ class Audit:
         e.RunRecovered: _run_recovered,
         e.RunFinished: _run_finished,
         e.Transitioned: _transitioned,
+        e.ChecksPostponed: _checks_postponed,
+        e.OriginHealed: _healed,
         e.TriggerIgnored: _trigger_ignored,
         e.CycleStarted: _open_cycle,
         e.SaveStarted: _save_started,

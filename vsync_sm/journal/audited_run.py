@@ -29,6 +29,8 @@ class Run:
         self.machine = Machine()
         self.state = self.machine.state
         self.moved = False
+        self.tries = 0
+        self.outcome = ""
         self.begun = False
         self.cycle: CycleSums | None = None
         self.last_cycle: int | None = None

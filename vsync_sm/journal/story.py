@@ -155,6 +155,7 @@ class Story:
         self._told_run = False
         self._told_runs = 0
         self._troubled: set[str] = set()
+        self._waited_for = ("", "")
         self.found = cycle is None
 
     def note(self, line: int, record: e.Record, view: View, before: View) -> Iterable[Item]:
@@ -170,7 +171,7 @@ class Story:
             return
         if isinstance(event, e.CycleStarted):
             yield from self._cycle_started(line, record, event, view)
-        if not isinstance(event, e.ServerConditionChanged) or self._news(event):
+        if self._news(event):
             yield from self._tell(line, record)
         if isinstance(event, e.CycleFinished):
             yield from self._cycle_finished(line, view)
@@ -197,7 +198,7 @@ class Story:
         if self._run and before.ended is None:
             yield from self._run_over(before, "crashed")
         self._run, self._told_run = record.run, False
-        self._troubled = set()
+        self._troubled, self._waited_for = set(), ("", "")
         self._head = RunHead(line, record, event, first=not self._told_runs, pause=before.pause)
         if self._only is None:
             yield from self._open_run()
@@ -225,8 +226,17 @@ class Story:
 
     # --- cycles ---
 
-    def _news(self, event: e.ServerConditionChanged) -> bool:
-        """Whether a server's condition is worth telling: that it answers is, after trouble."""
+    def _news(self, event: e.Event | e.Unknown) -> bool:
+        """Whether it is more than what was told before.
+
+        That a server answers is worth telling after trouble; that the checks are tried again, only
+        when they wait for something else.
+        """
+        if isinstance(event, e.ChecksPostponed):
+            before, self._waited_for = self._waited_for, (event.server, event.kind)
+            return before != self._waited_for
+        if not isinstance(event, e.ServerConditionChanged):
+            return True
         if event.condition != "answering":
             self._troubled.add(event.server)
             return True

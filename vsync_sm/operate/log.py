@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -78,6 +79,23 @@ class Progress:
             self._stream.flush()
         except (OSError, ValueError):
             self._draws = False
+
+
+class Waiting:
+    """A sink that says once what the start-up checks wait for, where there is no log."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._said = ("", "")
+
+    def __call__(self, record: e.Record, _: View) -> None:
+        """Say it, when it is something else than before."""
+        event = record.event
+        if isinstance(event, e.ChecksPostponed) and self._said != (event.server, event.kind):
+            self._said = (event.server, event.kind)
+            with suppress(OSError, ValueError):
+                self._stream.write(f"{sentence(event)}\n")
+                self._stream.flush()
 
 
 class Log:

@@ -1,4 +1,4 @@
-"""Informing a human: a program of the user's own gets the fault as JSON on its standard input."""
+"""Informing a human: a program of the user's own gets the notice as JSON on its standard input."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import Notified
+from vsync_sm.core.notice import Notice
 from vsync_sm.operate.supervisor import VARIABLES
 from vsync_sm.origin.inbox import Inbox, Informed
 
@@ -22,7 +22,7 @@ LIMIT_S = 10.0
 
 
 class CommandNotifier:
-    """Runs `notify.command` for each fault on a thread of its own; the inbox hears how it went."""
+    """Runs `notify.command` for each notice on a thread of its own; the inbox hears how it went."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class CommandNotifier:
         about: Mapping[str, str],
         environment: Mapping[str, str],
     ) -> None:
-        """`about` (host, run, version) goes with each fault; `environment` is the program's."""
+        """`about` (host, run, version) goes with each notice; `environment` is the program's."""
         self._command = command
         self._inbox = inbox
         self._about = dict(about)
@@ -40,30 +40,30 @@ class CommandNotifier:
             name: value for name, value in environment.items() if not _is_ours(name)
         }
 
-    def inform(self, fault: Fault) -> bool:
-        """Start the program and return at once. False when none is configured."""
+    def inform(self, notice: Notice) -> int:
+        """Start the program and return at once. 0 when none is configured."""
         if not self._command:
-            return False
-        message = self._message(fault)
+            return 0
+        message = self._message(notice)
         threading.Thread(
-            target=self._run, args=(fault.kind.word, message), name="notify", daemon=True
+            target=self._run, args=(notice.kind, message), name="notify", daemon=True
         ).start()
-        return True
+        return 1
 
-    def inform_and_wait(self, fault: Fault) -> None:
+    def inform_and_wait(self, notice: Notice) -> None:
         """The same, where there is no inbox to hear how it went; at most `LIMIT_S` seconds."""
         if self._command:
-            self._outcome(self._message(fault))
+            self._outcome(self._message(notice))
 
-    def _message(self, fault: Fault) -> bytes:
+    def _message(self, notice: Notice) -> bytes:
         return orjson.dumps(
             {
                 **self._about,
-                "kind": fault.kind.word,
-                "fatal": fault.fatal,
-                "message": fault.message,
-                "hint": fault.hint,
-                "context": dict(fault.context),
+                "kind": notice.kind,
+                "fatal": notice.fatal,
+                "message": notice.message,
+                "hint": notice.hint,
+                "context": dict(notice.context),
             }
         )
 

@@ -20,7 +20,7 @@ class CheckReport:
     """The table of `vsync-sm check`, and what a cycle will cost."""
 
     def __init__(self) -> None:
-        self._checks: list[e.CheckPassed | e.CheckFailed] = []
+        self._checks: dict[str, e.CheckPassed | e.CheckFailed] = {}  # as each ended last
         self._faults: list[e.FaultRaised] = []
         self._folders = 0
         self._mounts = 0
@@ -32,7 +32,7 @@ class CheckReport:
         event = record.event
         self._choice(event)
         if isinstance(event, e.CheckPassed | e.CheckFailed):
-            self._checks.append(event)
+            self._checks[event.check] = event
         elif isinstance(event, e.FaultRaised):
             self._faults.append(event)
         elif isinstance(event, e.MountChecked):
@@ -49,16 +49,17 @@ class CheckReport:
 
     def lines(self) -> Iterator[str]:
         """The report, line by line."""
-        width = max((len(check.check) for check in self._checks), default=0)
-        for check in self._checks:
+        checks = self._checks.values()
+        width = max((len(check.check) for check in checks), default=0)
+        for check in checks:
             passed = isinstance(check, e.CheckPassed)
             words = check.detail if isinstance(check, e.CheckPassed) else check.message
             yield printable(f"{'✔' if passed else '✖'} {check.check:<{width}}  {words}")
             if isinstance(check, e.CheckFailed) and check.hint:
                 yield printable(f"  {'':<{width}}  → {check.hint}")
-        notes = [c.note for c in self._checks if isinstance(c, e.CheckPassed) and c.note]
+        notes = [c.note for c in checks if isinstance(c, e.CheckPassed) and c.note]
         yield from (printable(f"· {note}") for note in dict.fromkeys(notes))
-        if all(isinstance(check, e.CheckPassed) for check in self._checks):
+        if all(isinstance(check, e.CheckPassed) for check in checks):
             yield from (f"✖ {printable(sentence(fault))}" for fault in self._faults)
             if not self.complete and not self._faults:
                 yield "✖ Interrupted: not everything was checked."

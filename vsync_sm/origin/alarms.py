@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.core.events import SaveRefused
+from vsync_sm.core.events import ChecksPostponed, OriginHealed, SaveRefused
+from vsync_sm.core.notice import Notice
 from vsync_sm.core.refusal import gist, remedy
+from vsync_sm.core.sentences import sentence
+from vsync_sm.core.words import duration
 
 THREADS_PER_WORKER = 4
 """So many abandoned threads a worker, over all dead cycles, and the run halts."""
@@ -46,6 +49,41 @@ def keeps_failing(row: int, after: int, *, told: bool) -> Fault | None:
         f"{row} cycles in a row were not complete",
         hint="Destinations keep what was last saved, which grows old. See the faults before.",
         context={"cycles": str(row)},
+    )
+
+
+def waits_long(
+    postponed: ChecksPostponed, tick_s: float, after: int, *, told: bool
+) -> Fault | None:
+    """The alarm of a start that waits for as long as `after` cycles would have taken.
+
+    It is the same as that of cycles that fail, so that a human hears of it once, and of its end.
+    """
+    if postponed.waited_s < tick_s * after or told:
+        return None
+    return Fault(
+        FaultKind.KEEPS_FAILING,
+        f"the start-up checks have waited for {duration(postponed.waited_s)}: {postponed.message}",
+        hint=f"Destinations keep what was last saved, which grows old. {postponed.hint}".strip(),
+        context={"server": postponed.server} if postponed.server else {},
+    )
+
+
+def healed(outcome: str, row: int, last_complete: str) -> tuple[OriginHealed, Notice]:
+    """The end of that alarm: as a fact, and as what a human is told.
+
+    Args:
+        outcome: the complete cycle's.
+        row: so many cycles before it were not complete.
+        last_complete: when the last one was before them (`ts`), "" where none was.
+    """
+    event = OriginHealed(cycles=row, last_complete=last_complete)
+    found = "it saved" if outcome == "saved" else "there was nothing to save"
+    last = {"last_complete": last_complete} if last_complete else {}
+    return event, Notice(
+        kind=event.type,
+        message=f"{sentence(event)}; {found}",
+        context={"cycles": str(row), **last},
     )
 
 

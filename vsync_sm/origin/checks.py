@@ -16,6 +16,13 @@ from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
 
+CLEAN_S = 2.0
+"""Clearing the probe key away after a fault may take so many seconds: a stop waits for it."""
+
+_PASSED = "passed"
+_UNANSWERED = frozenset({FaultKind.UNREACHABLE, FaultKind.TIMEOUT, FaultKind.SERVER_ERROR})
+"""After these nobody knows whether Consul will still do what it was asked for."""
+
 LEAST = "origin.vault.requiredCapabilities: {data: [], metadata: [read, list]}"
 """The configuration line of the least that vsync needs: no right to any value."""
 
@@ -34,27 +41,39 @@ class Passed(msgspec.Struct, frozen=True):
     """Every check passed."""
 
 
-class StartupChecks:
-    """Run once, on a thread of their own; end with `EffectDone(Passed)`."""
+class NotYet(msgspec.Struct, frozen=True):
+    """Some checks failed, all of them by what may heal by itself: at least one fault."""
 
-    def __init__(
-        self, scope: Scope, servers: Servers, terms: Terms, required: Required, *, probe: str
-    ) -> None:
-        """`probe` names this host's probe key; "" leaves Consul alone (for `plan`)."""
-        self._scope = scope
+    faults: tuple[Fault, ...]
+
+
+class StartupChecks:
+    """Tried until they pass, on a thread of each try's own; a try ends with `EffectDone`.
+
+    What has passed is not asked again in a later try, but for Vault's health: it may have become
+    another node's. Each check is told once, and again when it ends in another way.
+    """
+
+    def __init__(self, servers: Servers, terms: Terms, required: Required, *, probe: str) -> None:
+        """`probe` names this host's probe key; "": Consul is only read (for `plan`)."""
+        self._scope: Scope
         self._servers = servers
         self._terms = terms
         self._required = required
         self._probe = probe
         self._noted = False
+        self._told: dict[str, str] = {}  # by check: how it ended last, _PASSED or a fault's word
+        self._unanswered = False  # Consul may still do what an earlier try has asked for
 
-    def run(self) -> None:
-        """Every check that can be made, then the first fault, if any, as a fatal one."""
-        with self._scope.guarded():
-            faults: list[Fault] = []
-            if self._probe:
-                faults += self._check("Consul sync path", self._check_consul)
-            vault = self._check("Vault server", self._check_health)
+    def run(self, scope: Scope) -> None:
+        """One try: every check that can be made, then `Passed` or `NotYet`.
+
+        The first fault that does not heal by itself, if any, is raised as a fatal one.
+        """
+        self._scope = scope
+        with scope.guarded():
+            faults = self._check("Consul sync path", self._check_consul)
+            vault = self._check("Vault server", self._check_health, again=True)
             vault = vault or self._check("Vault token", self._check_token)
             vault = vault or self._check("Vault freshness", self._check_freshness)
             faults += vault
@@ -66,29 +85,37 @@ class StartupChecks:
                         partial(self._check_capabilities, mount, folder),
                     )
                 faults += found
-            if faults:
-                raise _fatal(faults[0])
-            self._scope.done(Passed())
+            for fault in faults:
+                if not fault.heals:
+                    raise _fatal(fault)
+            scope.done(NotYet(tuple(faults)) if faults else Passed())
 
-    def _check(self, name: str, check: Callable[[], CheckPassed]) -> list[Fault]:
+    def _check(
+        self, name: str, check: Callable[[], CheckPassed], *, again: bool = False
+    ) -> list[Fault]:
+        """Make a check and tell of it; the fault by which it failed. `again`: also once passed."""
+        if self._told.get(name) == _PASSED and not again:
+            return []
         self._scope.check()
         try:
             fact: Event = check()
         except Fault as fault:
-            self._scope.tell(
-                (
-                    CheckFailed(
-                        check=name,
-                        kind=fault.kind.word,
-                        message=fault.message,
-                        hint=fault.hint,
-                        server=fault.context.get("server", ""),
-                    ),
-                )
+            failed = CheckFailed(
+                check=name,
+                kind=fault.kind.word,
+                message=fault.message,
+                hint=fault.hint,
+                server=fault.context.get("server", ""),
             )
+            self._tell(name, failed, failed.kind)
             return [fault]
-        self._scope.tell((fact,))
+        self._tell(name, fact, _PASSED)
         return []
+
+    def _tell(self, name: str, fact: Event, how: str) -> None:
+        if self._told.get(name) != how:
+            self._scope.tell((fact,))
+            self._told[name] = how
 
     # --- Consul ---
 
@@ -111,23 +138,42 @@ class StartupChecks:
         consul, limit = self._servers.consul, self._scope.budget.consul
         # Beside the buckets, where a destination's own probes lie: every reader ignores it.
         directory = f"{self._terms.prefix}vsyncChecks/"
-        key = f"{directory}{self._probe}"
-        try:
-            for step in _probe_steps(consul, directory, key, self._scope):
-                _expect(step, key)
-        except Fault:
-            with suppress(Fault):  # the first fault says more than this one would
-                consul.delete(key, limit)
-            raise
-        consul.delete(key, limit)
-        if consul.read(key, limit) is not None:
-            raise _probe_failed(key, "deleted")
+        if self._probe:
+            self._write_probe(consul, directory, f"{directory}{self._probe}")
         consul.read_tree(self._terms.prefix, limit)  # as every cycle does
+        did = f"wrote, read, listed, updated and deleted a probe key under {directory}"
         return CheckPassed(
             check="Consul sync path",
-            detail=f"wrote, read, listed, updated and deleted a probe key under {directory}",
+            detail=did if self._probe else f"read {self._terms.prefix}",
             server="Consul",
         )
+
+    def _write_probe(self, consul: Consul, directory: str, key: str) -> None:
+        limit = self._scope.budget.consul
+        try:
+            for step in _probe_steps(consul, directory, key, self._scope):
+                self._expect(step, key)
+            consul.delete(key, limit)
+            self._expect(("deleted", consul.read(key, limit) is None), key)
+        except Fault as fault:
+            self._unanswered = self._unanswered or fault.kind in _UNANSWERED
+            with suppress(Fault):  # the first fault says more than this one would
+                consul.delete(key, lambda: min(limit(), CLEAN_S))
+            raise
+
+    def _expect(self, step: tuple[str, bool], key: str) -> None:
+        done, held = step
+        if held:
+            return
+        if self._unanswered:  # seen: a Consul that thaws does what it was asked for long ago
+            raise Fault(
+                FaultKind.CONFLICT,
+                f"the probe key {key} could not be {done}: Consul did late what an earlier try, "
+                "which had no answer, has asked for",
+                hint="Wait. If it comes back, Consul loses writes.",
+                context={"server": "Consul", "key": key, "step": done},
+            )
+        raise _probe_failed(key, done)
 
     # --- Vault ---
 
@@ -138,7 +184,8 @@ class StartupChecks:
             raise Fault(
                 FaultKind.SEALED,
                 "Vault is sealed" if health.initialized else "Vault is not initialized",
-                hint="Unseal it (vault operator unseal), then start again.",
+                hint=f"{'Unseal' if health.initialized else 'Initialize'} it: "
+                f"vault operator {'unseal' if health.initialized else 'init'}",
                 context={"server": "Vault"},
             )
         if health.dr_secondary or health.performance_secondary:
@@ -239,12 +286,6 @@ def _probe_steps(
     yield "listed", key in consul.list_keys(directory, limit)
     yield "updated", consul.put(key, b"2", limit)
     yield "read", (pair := consul.read(key, limit)) is not None and pair.value == b"2"
-
-
-def _expect(step: tuple[str, bool], key: str) -> None:
-    done, held = step
-    if not held:
-        raise _probe_failed(key, done)
 
 
 def _probe_failed(key: str, step: str) -> Fault:

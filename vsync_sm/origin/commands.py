@@ -128,9 +128,10 @@ class Commands:
                 return f"it halts{grace}"
 
     def _sync(self, state: State) -> str:
-        self._demands.asked = "command"
+        self._demands.hear_sync("command")
         if state is State.checking:
-            return "a cycle begins as soon as the start-up checks have passed"
+            again = "they are tried again at once; " if self._ledger.view.postponed else ""
+            return f"{again}a cycle begins as soon as the start-up checks have passed"
         if self._ledger.cycle is not None:
             return "another cycle begins after the one that is running"
         return "a cycle begins now"

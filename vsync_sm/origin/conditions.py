@@ -19,6 +19,7 @@ _TELLING = frozenset(
         FaultKind.NOT_VAULT,
         FaultKind.NOT_CONSUL,
         FaultKind.REDIRECTED,
+        FaultKind.CERTIFICATE,
         FaultKind.BAD_REQUEST,
         FaultKind.SEALED,
         FaultKind.STANDBY,

@@ -23,7 +23,8 @@ class Demands:
         halted_by: who asked for a halt by command, "" so far.
         fatal: the first fatal fault.
         judged_with: the id of the yes that the running cycle is judged with, "" for none.
-        asked: what asks for the next cycle: `tick`, or `signal` or `command` for one at once.
+        asked: what asks for the next cycle: `tick`, or `signal` or `command` for one at once. It is
+            also what lets the start-up checks be tried again at once.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,6 +35,7 @@ class Demands:
         self.asked = TICK
         self._clock = clock
         self._stop_heard: int | None = None
+        self._hurry = False
         self._abort = False
         self._fault = False
         self._deadline: int | None = None
@@ -42,13 +44,23 @@ class Demands:
     def hear_signal(self, number: int) -> bool:
         """Take a signal in; whether it is a second one that asks for a halt."""
         if number not in HALTING:
-            self.asked = "signal"
+            self.hear_sync("signal")
         elif self.stop is not None:
             return True
         else:
             self.stop = number
             self._hear_stop()
         return False
+
+    def hear_sync(self, by: str) -> None:
+        """A `signal` or a `command` asks for a cycle at once."""
+        self.asked = by
+        self._hurry = True
+
+    def take_hurry(self) -> bool:
+        """Whether that was asked for since the last call: for who waits before a cycle can be."""
+        hurry, self._hurry = self._hurry, False
+        return hurry
 
     def hear_halt(self, by: str) -> None:
         """Somebody asks for a halt by command."""

@@ -29,11 +29,13 @@ from vsync_sm.origin.accounts import (
 )
 from vsync_sm.origin.alarms import (
     carried_too_long,
+    healed,
     keeps_failing,
     newly_refused,
     too_many_threads,
+    waits_long,
 )
-from vsync_sm.origin.checks import Passed
+from vsync_sm.origin.checks import NotYet, Passed
 from vsync_sm.origin.clock import NS
 from vsync_sm.origin.cycle import Cycle
 from vsync_sm.origin.demands import TICK, Demands
@@ -45,7 +47,7 @@ from vsync_sm.origin.listing import Listed
 from vsync_sm.origin.orders import Hands, Mode, Orders
 from vsync_sm.origin.saving import Reindexed, Saved
 from vsync_sm.origin.scope import broken_invariant
-from vsync_sm.origin.startup import startup
+from vsync_sm.origin.startup import Startup
 from vsync_sm.origin.working import Worked
 
 SAVE_GRACE_S = 3.0
@@ -84,7 +86,7 @@ class Engine:
             prefix=orders.terms.prefix,
             state=lambda: self._machine.state,
         )
-        self._startup = startup(orders, hands)
+        self._startup = Startup(orders, hands)
         self._cycle: Cycle | None = None
         self._dead: list[Cycle] = []
         self._listed: Listed | None = None
@@ -133,7 +135,8 @@ class Engine:
             return
         self._observe()
         self._decide()
-        self._ledger.breathe(self._mono(), idle=self._machine.state is State.waiting)
+        idle = self._machine.state is State.waiting or self._startup.rest_s is not None
+        self._ledger.breathe(self._mono(), idle=idle)
 
     def _hear(self, messages: Sequence[Message]) -> None:
         self._hearing.hear(messages)
@@ -222,6 +225,22 @@ class Engine:
             self._pull(Trigger.halt, reason)
         elif self._hearing.take_done(Passed) is not None:
             self._pull(Trigger.checks_passed)
+        elif not_yet := self._hearing.take_done(NotYet):
+            self._put_off(not_yet)
+        elif self._startup.due(self._demands):
+            self._startup.start()
+
+    def _put_off(self, not_yet: NotYet) -> None:
+        try:
+            postponed = self._startup.put_off(not_yet)
+        except Fault as given_up:
+            self._herald.fault(given_up)
+            self._moved = True  # what follows from it is decided at once
+            return
+        self._ledger.tell(postponed)
+        orders, told = self._orders, self._ledger.memory.told_failing
+        after = orders.notify_after
+        self._herald.alarm(waits_long(postponed, orders.tick_s, after, told=told))
 
     def _decide_waiting(self) -> None:
         reason = self._demands.halt(over=self._is_over())
@@ -396,6 +415,7 @@ class Engine:
         cycle = self._cycle
         if cycle is None:
             return
+        told, before = self._ledger.memory.told_failing, self.view
         self._ledger.tell(cycle_finished(self.view, outcome, reason, cycle.requests()))
         self._outcome = self._outcome or outcome
         cycle.close()
@@ -405,6 +425,8 @@ class Engine:
         self._dead = [dead for dead in (*self._dead, cycle) if dead.alive()]
         threads = sum(dead.alive() for dead in self._dead)
         self._herald.alarm(too_many_threads(threads, self._orders.terms.workers))
+        if told and not self._ledger.memory.told_failing:
+            self._herald.healed(*healed(outcome, before.failed_in_row, before.last_complete))
         self._warn_of_failures()
 
     def _warn_of_failures(self) -> None:
@@ -425,6 +447,9 @@ class Engine:
         moved, self._moved = self._moved, False
         if moved:
             return 0.0
+        if self._machine.state is State.checking and not self._demands.stopping:
+            rest = self._startup.rest_s
+            return BREATH_S if rest is None else min(rest, self._hands.rest_s)
         if self._machine.state is not State.waiting:
             return BREATH_S
         return min(max(0.0, self._tick_in()), self._hands.rest_s)

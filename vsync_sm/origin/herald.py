@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vsync_sm.core.errors import Fault
-from vsync_sm.core.events import AllowanceSpent, Event, FaultRaised, Notified
+from vsync_sm.core.events import AllowanceSpent, Event, FaultRaised, Notified, OriginHealed
+from vsync_sm.core.notice import Notice, notice_of
 from vsync_sm.origin.conditions import Conditions
 from vsync_sm.origin.demands import Demands
 from vsync_sm.origin.ledger import Ledger
@@ -15,11 +16,11 @@ class Herald:
     """Tells each fault once, what it shows of a server, and a human of what is grave.
 
     Attributes:
-        informing: how many times a human is being informed right now.
+        informing: in how many ways a human is being informed right now.
     """
 
-    def __init__(self, ledger: Ledger, demands: Demands, inform: Callable[[Fault], bool]) -> None:
-        """`inform` starts to inform a human; False when there is nobody to inform."""
+    def __init__(self, ledger: Ledger, demands: Demands, inform: Callable[[Notice], int]) -> None:
+        """`inform` starts to inform a human: by how many ways."""
         self.informing = 0
         self._ledger = ledger
         self._demands = demands
@@ -50,12 +51,17 @@ class Herald:
         if not fault.fatal:  # of a fatal one a human hears anyway
             self.inform(fault)
 
+    def healed(self, healed: OriginHealed, notice: Notice) -> None:
+        """Write down that what a human was told of is over, and inform them."""
+        self._write(healed)
+        self.informing += self._inform(notice)
+
     def inform(self, fault: Fault) -> None:
         """Begin to inform a human, once of each fault."""
         if fault is self._told:
             return
         self._told = fault
-        self.informing += self._inform(fault)
+        self.informing += self._inform(notice_of(fault))
 
     def informed(self, notified: Notified) -> None:
         """It came to an end."""

@@ -7,8 +7,8 @@ from enum import Enum
 
 import msgspec
 
-from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import RunStarted
+from vsync_sm.core.notice import Notice
 from vsync_sm.core.view import View
 from vsync_sm.journal.writer import Journal
 from vsync_sm.origin.checks import Required
@@ -35,7 +35,8 @@ class Orders(msgspec.Struct, frozen=True):
 
     `tick_s` is seconds; `notify_after` cycles in a row that were not complete, a human is told;
     `probe` names the Consul probe key ("": none); `allow` is the id of a
-    refusal that a human, `by`, allows.
+    refusal that a human, `by`, allows. The start-up checks wait for servers for `start_timeout_s`
+    seconds (None: without end).
     """
 
     mode: Mode
@@ -45,6 +46,7 @@ class Orders(msgspec.Struct, frozen=True):
     probe: str
     started: RunStarted
     notify_after: int = 10
+    start_timeout_s: float | None = None
     allow: str = ""
     by: str = ""
 
@@ -52,9 +54,9 @@ class Orders(msgspec.Struct, frozen=True):
 class Hands(msgspec.Struct, frozen=True):
     """What the loop works with.
 
-    `inform` starts to inform a human of a fault and returns at once: False when there is nobody
-    to inform, else `Informed` comes into the inbox. `pulses` are called after each turn of the
-    loop, and must neither raise nor wait; it is silent for `rest_s` seconds at most.
+    `inform` starts to inform a human and returns at once: by how many ways. As often `Informed`
+    comes into the inbox. `pulses` are called after each turn of the loop, and must neither raise
+    nor wait; it is silent for `rest_s` seconds at most.
     """
 
     servers: Servers
@@ -62,7 +64,7 @@ class Hands(msgspec.Struct, frozen=True):
     journal: Journal
     clock: Clock
     random: Random
-    inform: Callable[[Fault], bool]
+    inform: Callable[[Notice], int]
     sinks: Sequence[Sink] = ()
     pulses: Sequence[Callable[[View], None]] = ()
     rest_s: float = REST_S

@@ -41,6 +41,11 @@ _QUICK_EXIT = 322
 _HAS_QUICK_EXIT = pycurl.version_info()[2] >= 0x075700
 
 _NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
+# What only another configuration or certificate mends: verification, its files, ciphers.
+_CERTIFICATE = frozenset({
+    pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM,
+    pycurl.E_SSL_CIPHER, pycurl.E_SSL_CRL_BADFILE, pycurl.E_SSL_ISSUER_ERROR,
+})  # fmt: skip
 _HINTS = {
     pycurl.E_COULDNT_CONNECT: "is it running, and is the address right?",
     pycurl.E_COULDNT_RESOLVE_HOST: "check the host name in the address, and name resolution here",
@@ -216,9 +221,9 @@ class Transport:
             limit: see `Limit`.
 
         Raises:
-            Fault: UNREACHABLE, TIMEOUT, TOO_LARGE (a body above `MAX_BODY`), CONFIGURATION (a
-                header or URL that cannot be sent), NOT_VAULT or NOT_CONSUL (not HTTP), and what
-                `limit` raises.
+            Fault: UNREACHABLE, CERTIFICATE (it cannot be verified), TIMEOUT, TOO_LARGE (a body
+                above `MAX_BODY`), CONFIGURATION (a header or URL that cannot be sent), NOT_VAULT
+                or NOT_CONSUL (not HTTP), and what `limit` raises.
         """
         lines = self._header_lines(headers)
         curl, receiver = self._handle(), _Receiver()
@@ -297,5 +302,7 @@ class Transport:
             hint = "check the address, its port, and http:// against https://"
         elif code == pycurl.E_URL_MALFORMAT:
             kind = FaultKind.CONFIGURATION
+        elif code in _CERTIFICATE:
+            kind = FaultKind.CERTIFICATE
         context = {"server": self._server, "address": address, "path": unquote(urlsplit(url).path)}
         return Fault(kind, message, hint=hint, context=context)
