@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from vsync_sm.core.answer import answer, now_at
-from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.machine import State
 from vsync_sm.core.view import View
 from vsync_sm.core.words import printable
@@ -30,18 +29,6 @@ PATIENCE_S = 30
 """While it starts, the service manager is asked for so many seconds more, again and again."""
 
 _LONGEST = 500
-_AWAITED = frozenset(
-    kind.word
-    for kind in (
-        FaultKind.SEALED,
-        FaultKind.STANDBY,
-        FaultKind.UNREACHABLE,
-        FaultKind.TIMEOUT,
-        FaultKind.SERVER_ERROR,
-        FaultKind.RATE_LIMITED,
-    )
-)
-"""What a server may be at the start without anybody having to mend the configuration."""
 
 
 class Supervisor:
@@ -133,7 +120,7 @@ def _watchdog_s(environment: Mapping[str, str]) -> float | None:
 def _is_ready(view: View) -> bool:
     if view.state.name != State.checking:
         return view.state.name != State.halted
-    return any(seen.word in _AWAITED for seen in view.conditions.values())
+    return view.postponed is not None
 
 
 def _status(view: View, wall: int) -> str:
