@@ -76,6 +76,14 @@ def test_where_there_is_room_the_reason_and_the_open_one_are_there() -> None:
     assert "fault" in next(line for line in text.splitlines() if "aborted" in line)
 
 
+def test_what_vanished_comes_first_where_not_all_that_changed_can_be_told() -> None:
+    view = history()
+    last = view.history[-1]
+    facts = replace(last.facts, added=1162, updated=1151, vanished=30)
+    view = replace(view, history=(*view.history[:-1], replace(last, facts=facts)))
+    assert "-30 +1,162 …" in shown(CyclesPanel(), view)
+
+
 def test_enter_opens_a_cycle_with_where_its_time_went() -> None:
     panel = CyclesPanel()
     view = history()
@@ -242,7 +250,7 @@ def test_buckets_tell_their_size_against_the_limit() -> None:
     lines = shown(BucketsPanel(), view, colours=False).splitlines()
     assert [cells(line)[0] for line in lines[2:6]] == ["0", "1", "!", "✖"]
     assert "50 %" in lines[2]
-    assert "#####-----" in lines[2]
+    assert "####----" in lines[2]
     assert "2 nearly full" in lines[0]
     assert "4 of 9 known from this journal's saves" in lines[-1]
     assert cells(lines[2])[-1] == "7"
@@ -277,6 +285,13 @@ def test_thousands_of_them_are_walked_through() -> None:
         assert "bucket" in stage.screen_lines()[1], "the head stays"
 
     play(panel, act)
+
+
+def test_the_longest_size_is_told_whole() -> None:
+    view = with_buckets({0: bucket(1023), 1: bucket(1023 * 1024 + 1000)})
+    text = shown(BucketsPanel(), view, size=(80, 24))
+    assert "1,023 bytes" in text
+    assert "1024.0 KiB" in text
 
 
 def test_a_new_save_is_shown_in_place() -> None:

@@ -114,7 +114,7 @@ _COLUMNS = (
     Column(" ", 1, 0),
     Column("bucket", 6, 1, right=True),
     Column("entries", 7, 5, right=True),
-    Column("size", 9, 2, right=True),
+    Column("size", 11, 2, right=True),
     Column("%", 5, 3, right=True),
     Column("of limit", 8, 4, grows=True),
     Column("changed", 14, 6, right=True),

@@ -109,15 +109,19 @@ def _row(table: Table, one: Finished | Crash, glance: Glance) -> Content:
 
 
 def _changed(one: Finished, width: int, *, apart: bool) -> Content:
-    # Failures have a column of their own only where there is room for it.
+    # The gravest first, since not all may fit; failures have a column of their own only where
+    # there is room for it.
     facts = one.facts
     told = [
         Content.styled(f"{CHANGE[name].glyph}{number(n)}", CHANGE[name].style)
-        for name in ("failed", "added", "updated", "vanished", "regressed")
+        for name in ("failed", "vanished", "regressed", "added", "updated")
         if (n := getattr(facts, name)) and not (name == "failed" and apart)
     ]
-    line = flow(told, width, gap=1)[0] if told else Content("")
-    return line.truncate(width, ellipsis=True, pad=True)
+    lines = flow(told, width, gap=1) if told else [Content("")]
+    if len(lines) > 1:
+        more = " …"
+        lines = [flow(told, width - len(more), gap=1)[0] + more]
+    return lines[0].truncate(width, ellipsis=True, pad=True)
 
 
 def _reason(reason: str, width: int) -> Cell:
