@@ -228,7 +228,7 @@ def engine(
         watching = supervisor(environment) if mode is Mode.daemon else None
         clients = servers(settings)
         if writes and settings.origin.status:
-            status = StatusKey(_put_status(clients.consul, settings.prefix), inbox)
+            status = StatusKey(_put_status(clients.consul, settings.prefix), inbox, clock)
         capabilities = settings.origin.vault.required_capabilities
         orders = Orders(
             mode=mode,
@@ -250,8 +250,11 @@ def engine(
             random=system_random(),
             inform=notifier.inform,
             sinks=tuple(sink for sink in (control, status, exposed, *sinks) if sink is not None),
-            pulses=tuple(pulse for pulse in (watching, exposed and exposed.turned) if pulse),
-            rest_s=min([REST_S, *(each.rest_s for each in (watching, exposed) if each)]),
+            pulses=(
+                *(() if watching is None else (watching,)),
+                *(each.turned for each in (status, exposed) if each is not None),
+            ),
+            rest_s=min([REST_S, *(each.rest_s for each in (watching, status, exposed) if each)]),
         )
     except BaseException as error:
         inbox.end()

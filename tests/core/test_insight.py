@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vsync_sm.core.insight import Insight, VersionState, moment, skip_reason
+from vsync_sm.core.insight import Insight, VersionState, moment, skip_reason, timestamp
 
 NS = 1_000_000_000
 NOON = "2026-10-01T12:00:00Z"
@@ -148,3 +148,15 @@ def test_deleted_or_not_yet(found: VersionState, why: str | None) -> None:
 def test_a_deletion_time_that_is_none_is_an_error_and_not_a_deletion() -> None:
     with pytest.raises(ValueError, match="RFC 3339"):
         skip_reason(state(deletion="soon"), moment(NOON))
+
+
+@pytest.mark.parametrize(
+    ("wall", "told"),
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (1_795_726_946_408_387_999, "2026-11-26T21:02:26.408387Z"),
+    ],
+)
+def test_a_moment_as_the_journal_has_it(wall: int, told: str) -> None:
+    assert timestamp(wall) == told
+    assert moment(told) == wall // 1_000 * 1_000

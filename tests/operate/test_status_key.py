@@ -15,11 +15,13 @@ from tests.core.viewing import Seen, run_started, save_started
 from tests.misbehave import Rule
 from tests.origin.bench import Bench, bench_of
 from tests.origin.driver import drive, fill_disk
-from tests.origin.scenes import Scene, came, until
+from tests.origin.scenes import Jumping, Scene, came, until
 from tests.support import ConsulKv
 from tests.workshop import PATIENCE_S, Run, Workshop
+from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import FaultKind
+from vsync_sm.core.insight import moment
 from vsync_sm.core.status_key import STATUS
 from vsync_sm.operate import log, status
 from vsync_sm.origin import engine
@@ -228,7 +230,8 @@ class Key:
 
     def __init__(self, put: status.Put) -> None:
         self.inbox = Inbox()
-        self.key = status.StatusKey(put, self.inbox)
+        self.clock = Jumping()
+        self.key = status.StatusKey(put, self.inbox, self.clock)
         self.seen = Seen()
 
     def tell(self, *events: e.Event) -> None:
@@ -278,6 +281,37 @@ def test_what_nobody_expected_stops_nothing() -> None:
     assert told.event == e.StatusFailed(
         kind="invariant", message="vsync itself is at fault: RuntimeError"
     )
+
+
+def test_one_that_is_quiet_says_now_and_then_that_it_lives() -> None:
+    """Paused, waiting for a server at the start, or with a tick of days."""
+    values: list[dict[str, Any]] = []
+    key = Key(lambda value, _: values.append(json.loads(value)))
+    key.tell(run_started(), e.TickerPaused(by="ada", through="console"))
+    until(lambda: bool(values) and values[-1]["paused_since"] is not None)
+    quiet = len(values)
+    key.clock.jump(status.BEAT_S - 1)
+    key.key.turned(key.seen.view)
+    key.clock.jump(2)
+    key.key.turned(key.seen.view)
+    key.key.turned(key.seen.view)
+    until(lambda: len(values) > quiet)
+    key.tell(e.RunFinished(exit_code=0, why="w"))
+    key.clock.jump(600)
+    key.key.turned(key.seen.view)  # what has ended is not said to live
+    key.key.close()
+    beat, last = values[quiet:]
+    assert abs(moment(beat["written"]) - key.clock.now() + 600e9) < 300e9
+    assert (beat["state"], beat["word"], last["state"]) == ("running", "PAUSED", "stopped")
+    assert {name for name in beat if beat[name] != values[quiet - 1][name]} == {"written"}
+
+
+def test_the_loop_turns_often_enough_for_that(bench: Bench) -> None:
+    running = wiring.engine(
+        bench.shop.settings(tick="100h"), Mode.daemon, bench.shop.journal, Inbox()
+    )
+    assert running.engine._hands.rest_s == status.BEAT_S
+    running.close()
 
 
 def test_what_never_began_writes_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -41,6 +42,12 @@ def moment(text: str) -> int:
         offset = int(match[9]) * 3600 + int(match[10]) * 60
         seconds -= offset if match[8] == "+" else -offset
     return seconds * _NS + int((match[7] or "").ljust(9, "0"))
+
+
+def timestamp(wall: int) -> str:
+    """Nanoseconds since 1970 as RFC 3339 in UTC, with microseconds: as the journal has it."""
+    moment_ = datetime.fromtimestamp(wall // _NS, UTC).replace(microsecond=wall % _NS // 1_000)
+    return moment_.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from typing import Any
 from vsync_sm.core import events as e
 from vsync_sm.core.answer import answer, now_at
 from vsync_sm.core.errors import FaultKind
+from vsync_sm.core.insight import timestamp
 from vsync_sm.core.machine import Reason
 from vsync_sm.core.shapes import SeenFault, View
 
@@ -39,17 +40,18 @@ class Life(StrEnum):
     halted = "halted"  # a fatal fault ended it
 
 
-def status_value(view: View, *, broke_off: bool = False) -> dict[str, Any]:
-    """The status after the view's last record, ready for JSON. What is not there is None.
+def status_value(view: View, *, wall: int | None = None, broke_off: bool = False) -> dict[str, Any]:
+    """The status at the moment `wall` (ns since 1970), ready for JSON. What is not there is None.
 
-    `broke_off`: the run is over though the journal does not say so, since it takes no more lines.
+    Without a moment it is that of the view's last record. `broke_off`: the run is over though the
+    journal does not say so, since it takes no more lines.
     """
-    told = answer(view, now_at(view))
+    told = answer(view, now_at(view, wall))
     last = view.history[-1] if view.history else None
     save, run, life = view.last_save, view.run, _life(view, broke_off=broke_off)
     return {
         "v": VERSION,
-        "written": view.now.ts,
+        "written": view.now.ts if wall is None else timestamp(wall),
         "state": str(life),
         "word": "HALTED" if broke_off else str(told.word),
         "fault": _fault(view, life, broke_off=broke_off),

@@ -17,10 +17,14 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record, RunFinished, StatusFailed, StatusWritten
 from vsync_sm.core.status_key import TELLING, status_value
 from vsync_sm.core.view import View
+from vsync_sm.origin.clock import NS, Clock
 from vsync_sm.origin.inbox import Inbox, StatusTold
 
 WRITE_S = 5.0
 """One write may take so many seconds."""
+
+BEAT_S = 60.0
+"""Where nothing changes for so many seconds, it is written all the same: the origin lives."""
 
 FAREWELL_S = 0.8
 """At the end of the run the last status has so many seconds to be written."""
@@ -33,11 +37,19 @@ Put = Callable[[bytes, float], None]
 
 
 class StatusKey:
-    """A sink of the ledger that keeps the status key of one run."""
+    """A sink of the ledger, and a pulse of the loop, that keeps the status key of one run.
 
-    def __init__(self, put: Put, inbox: Inbox) -> None:
+    Attributes:
+        rest_s: the loop may rest for so long (seconds), so that it can be seen to live.
+    """
+
+    rest_s = BEAT_S
+
+    def __init__(self, put: Put, inbox: Inbox, clock: Clock) -> None:
         self._put = put
         self._inbox = inbox
+        self._clock = clock
+        self._told = 0  # when it was told last, monotonic ns
         self._view: View | None = None  # after this run's last record; None: it has not begun
         self._ended: float | None = None  # when, on the monotonic clock
         self._patience_s = FAREWELL_S
@@ -61,6 +73,13 @@ class StatusKey:
             elif view.open_save is not None:
                 self._patience_s = IN_DOUBT_S
 
+    def turned(self, view: View) -> None:
+        """The loop has turned: where nothing was told for long, tell that it lives."""
+        if self._view is None or self._ended is not None:
+            return
+        if self._clock.mono() - self._told >= BEAT_S * NS:
+            self._hand_over(orjson.dumps(status_value(view, wall=self._clock.now())))
+
     def close(self) -> None:
         """See that the last status is written, if Consul answers soon after the run's end."""
         if self._view is None:
@@ -76,6 +95,7 @@ class StatusKey:
             self._changed.notify_all()
 
     def _hand_over(self, value: bytes) -> None:
+        self._told = self._clock.mono()
         with self._changed:
             if self._thread is None:
                 thread = threading.Thread(target=self._work, name="status", daemon=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Protocol
+
+from vsync_sm.core.insight import timestamp
 
 NS = 1_000_000_000
 
@@ -50,8 +51,7 @@ def stamp_from(clock: Clock) -> Stamp:
 
     def stamp() -> tuple[str, int]:
         mono = clock.mono() - began
-        now = datetime.fromtimestamp(clock.now() / NS, UTC)
-        return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), mono
+        return timestamp(clock.now()), mono
 
     return stamp
 
