@@ -19,6 +19,7 @@ from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record, Unknown
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.reader import JournalReader
+from vsync_sm.journal.recall import newest
 
 BATCH = 2_000
 """So many records are folded at a stretch; after each batch the screen may have the new view."""
@@ -98,20 +99,20 @@ class LiveFeed:
 
 
 class ReplayFeed:
-    """A journal read once, to its end or to where it is damaged."""
+    """A journal read once, from its newest checkpoint to its end or to where it is damaged."""
 
     badge = Badge.REPLAY
 
     def __init__(self, journal: Path, progress: Callable[[float], None] = lambda _: None) -> None:
-        """Reads it all; `progress` hears again and again which share (of 1) is read.
+        """Reads it; `progress` hears again and again which share (of 1) is read.
 
         Raises:
             JournalError: there is no such journal, or it cannot be read at all (line 0).
         """
-        with JournalReader(journal) as reader:
+        with newest(journal) as reader:
             if not reader.exists():
                 raise JournalError(f"there is no journal {journal}", line=0, byte=0)
-            self._look = _read(reader, max(1, journal.stat().st_size), progress)
+            self._look = _read(reader, progress)
 
     def look(self) -> Look:
         """The view at its end."""
@@ -124,7 +125,7 @@ class ReplayFeed:
         """Nothing to do."""
 
 
-def _read(reader: JournalReader, size: int, progress: Callable[[float], None]) -> Look:
+def _read(reader: JournalReader, progress: Callable[[float], None]) -> Look:
     look = Look()
     records = reader.records()
     damage = ""
@@ -137,7 +138,7 @@ def _read(reader: JournalReader, size: int, progress: Callable[[float], None]) -
                 raise
             damage = str(error)
         look = folded(look, batch)
-        progress(min(1.0, reader.byte / size))
+        progress(reader.share)
         if len(batch) < BATCH:
             break
     return replace(look, damage=damage, note=NEWER if look.newer else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -13,7 +14,9 @@ from tui.feed import BATCH, NEWER, Look, folded
 from tui.glance import Badge
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
-from vsync_sm.journal.reader import JournalReader
+from vsync_sm.journal.reader import JournalReader, Position
+from vsync_sm.journal.recall import newest
+from vsync_sm.journal.segments import live_number
 
 POLL_S = 0.08
 """So often (seconds) it is looked whether there are new lines."""
@@ -28,7 +31,7 @@ _HEAD = 256
 
 
 class FollowFeed:
-    """A journal that grows, is not there yet, is mended, cut or replaced by another."""
+    """A journal that grows into more files, is not there yet, is mended, cut or replaced."""
 
     badge = Badge.ATTACHED
 
@@ -66,7 +69,7 @@ class FollowFeed:
 
 
 class Follower:
-    """Follows a journal step by step.
+    """Follows a journal step by step, from its newest checkpoint on.
 
     Attributes:
         look: what it has told so far.
@@ -76,20 +79,20 @@ class Follower:
         self.look = Look(note=f"waiting for the journal {journal}")
         self._journal = journal
         self._reader = JournalReader(journal)
+        self._begun = False
         self._records: Iterator[Record] | None = None
         self._file: tuple[int, int] | None = None
         self._head = b""
         self._size = 0
-        self._past: int | None = None  # so many bytes were there when it was opened
+        self._past: Position | None = None  # where it ended when it was opened
         self._anew = ""
 
     def step(self) -> bool:
         """Take in one batch of records; whether there may be more of them right now."""
         try:
-            size = self._mind_the_file()
-            if size is None:
+            if not self._mind_the_file():
                 return False
-            return self._take(size)
+            return self._take()
         except JournalError as error:
             self._records = None
             damage = str(error) if error.line else error.message
@@ -103,42 +106,59 @@ class Follower:
         """Give the file back."""
         self._reader.close()
 
-    def _mind_the_file(self) -> int | None:
-        """The size of the file to go on with; None where there is none."""
+    def _mind_the_file(self) -> bool:
+        """Whether there is a file to go on with."""
         try:
             found = self._journal.stat()
         except FileNotFoundError:
             if self._file is not None:
                 self.look = replace(self.look, note="the journal is gone; waiting for another one")
-            return None
-        file = (found.st_dev, found.st_ino)
-        if self._file is None:
-            if not self._reader.exists():
-                return None
-            self._file, self._head, self._past = file, self._read_head(), found.st_size
-        elif file != self._file:
-            self._begin_anew(REPLACED)
+            return False
+        if self._file is None and not self._begin(found):
+            return False
+        replaced = self._replaced(found)
+        if replaced:
+            self._begin_anew(replaced)
             return self._mind_the_file()
-        elif found.st_size < self._reader.byte:
-            self._begin_anew(CUT)
-            return self._mind_the_file()
+        self._file, self._size = (found.st_dev, found.st_ino), found.st_size
+        return True
+
+    def _replaced(self, found: os.stat_result) -> str:
+        """Why what lies there is not what was read so far ("": it is, or goes on from it)."""
+        if (found.st_dev, found.st_ino) != self._file:
+            if not self._reader.continued():
+                return REPLACED
+            self._head = self._read_head()
+        elif self._reader.live and found.st_size < self._reader.byte:
+            return CUT
         elif found.st_size != self._size:
             head = self._read_head()
+            if not os.path.samestat(self._journal.stat(), found):
+                return ""  # closed this very moment: the next look will find the next file
             if not head.startswith(self._head):
-                self._begin_anew(REPLACED)  # written over in its place
-                return self._mind_the_file()
+                return REPLACED  # written over in its place
             self._head = head  # it may have been shorter, or nothing at all
-        self._size = found.st_size
-        return found.st_size
+        return ""
+
+    def _begin(self, found: os.stat_result) -> bool:
+        if not self._begun:
+            self._reader = newest(self._journal)
+            self._begun = self._reader.exists()
+        if self._begun:
+            self._past = Position(live_number(self._journal), found.st_size)
+            self._file, self._head = (found.st_dev, found.st_ino), self._read_head()
+            self._size = found.st_size
+        return self._begun
 
     def _begin_anew(self, why: str) -> None:
         self._reader.close()
         self._reader = JournalReader(self._journal)
         self._records = self._file = None
+        self._begun = False
         self._anew = why
         self.look = Look(note=why)
 
-    def _take(self, size: int) -> bool:
+    def _take(self) -> bool:
         if self._records is None:
             self._records = self._reader.records()
         batch: list[Record] = []
@@ -146,26 +166,27 @@ class Follower:
             batch.extend(islice(self._records, BATCH))
         finally:
             # Also what came before a damaged line.
-            self._fold(batch, size)
+            self._fold(batch)
         if len(batch) < BATCH:
             self._records = None
             self._past = None
             return False
         return True
 
-    def _fold(self, batch: list[Record], size: int) -> None:
-        seen_live = self._past is None or self._reader.byte > self._past
+    def _fold(self, batch: list[Record]) -> None:
+        seen_live = self._past is None or self._reader.position > self._past
         look = folded(self.look, batch)
         self.look = replace(
             look,
-            note=self._note(size, look.newer),
+            note=self._note(look.newer),
             damage="",
             arrived=look.arrived + (len(batch) if seen_live else 0),
         )
 
-    def _note(self, size: int, newer: bool) -> str:
-        if self._past is not None and self._past - self._reader.byte > 0 < self._reader.byte:
-            return f"reading the journal: {100 * self._reader.byte // max(1, size)} %"
+    def _note(self, newer: bool) -> str:
+        at = self._reader.position
+        if self._past is not None and at < self._past and at.byte:
+            return f"reading the journal: {int(100 * self._reader.share)} %"
         return NEWER if newer else self._anew
 
     def _read_head(self) -> bytes:

@@ -22,7 +22,7 @@ from vsync_sm.core.notice import notice_of
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.status_key import STATUS
 from vsync_sm.core.view import View, apply
-from vsync_sm.journal.reader import read_journal
+from vsync_sm.journal.recall import newest, usable
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.exposed import Exposed
@@ -81,43 +81,44 @@ def _close(journal: Journal, *beside: Exposed | Control | StatusKey | None) -> N
 
 
 def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Past:
-    """Fold the journal so far; a missing one is an empty one.
+    """Fold the journal so far, from its newest checkpoint on; a missing one is an empty one.
 
     Raises:
         Fault: it cannot be read, is damaged, or was written by a newer vsync (JOURNAL).
         StoppedEarly: `stop_asked` said so meanwhile; a long journal takes its time.
     """
     memory, view = Memory(), View()
-    if journal.exists():
-        try:
-            for record in read_journal(journal):
+    try:
+        with newest(journal) as reader:
+            for record in reader.records():
                 if isinstance(record.event, Unknown):
-                    raise _newer(journal, record.event)
+                    raise _newer(journal, f"{record.event.type} (version {record.event.version})")
+                if not memory.last_seq and not usable(record):
+                    raise _newer(journal, "what segment_opened tells")
                 memory.note(record)
                 view = apply(view, record)
                 if record.seq % STOP_ASKED_EVERY == 0 and stop_asked():
                     raise StoppedEarly
-        except JournalError as error:
-            if not error.line:
-                raise Fault(
-                    FaultKind.JOURNAL, error.message, hint="--journal chooses another place"
-                ) from None
+    except JournalError as error:
+        if not error.line:
             raise Fault(
-                FaultKind.JOURNAL,
-                f"the journal {journal} is damaged: {error}",
-                hint="Look at it with vsync-sm replay. Move it aside to begin a new one; then the "
-                "safety rules know nothing of earlier saves.",
-                context={"journal": str(journal)},
+                FaultKind.JOURNAL, error.message, hint="--journal chooses another place"
             ) from None
+        raise Fault(
+            FaultKind.JOURNAL,
+            f"the journal {journal} is damaged: {error}",
+            hint="Look at it with vsync-sm replay. Move it aside to begin a new one; then the "
+            "safety rules know nothing of earlier saves.",
+            context={"journal": str(journal)},
+        ) from None
     return Past(memory, view)
 
 
-def _newer(journal: Path, event: Unknown) -> Fault:
+def _newer(journal: Path, what: str) -> Fault:
     # What it says may be what the safety rules must know: skipping it would be forgetting it.
     return Fault(
         FaultKind.JOURNAL,
-        f"the journal {journal} was written by a newer vsync: {event.type} (version "
-        f"{event.version}) is not known here",
+        f"the journal {journal} was written by a newer vsync: {what} is not known here",
         hint="Run that version again, or name another place with --journal; then the safety rules "
         "know nothing of earlier saves.",
         context={"journal": str(journal)},

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from tests.journal.example import numbered, one_saved_cycle
+from tests.journal.segmented import write_runs
 from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
 from vsync_sm.journal import last_run
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.last_run import last_run_started
+from vsync_sm.journal.segments import closed_segments
 
 WORD = '"type":"run_started"'
 
@@ -58,3 +62,15 @@ def test_what_cannot_be_read_has_none(tmp_path: Path) -> None:
     assert last_run_started(tmp_path) is None
     (tmp_path / "garbage").write_bytes(WORD.encode() * 3 + b"\n\xff\n" + WORD.encode())
     assert last_run_started(tmp_path / "garbage") is None
+
+
+def test_a_file_that_begins_within_the_run_tells_of_it_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    records = numbered(one_saved_cycle())
+    started = records[0].event
+    assert isinstance(started, e.RunStarted)
+    started = replace(started, control="/run/vsync/j.sock")
+    write_runs(path, [replace(records[0], event=started), *records[1:]])
+    assert closed_segments(path)
+    assert b"run_started" not in path.read_bytes()
+    assert last_run_started(path) == started

@@ -6,6 +6,7 @@ import os
 import tempfile
 from itertools import accumulate
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.journal.example import numbered, one_saved_cycle
+from tests.journal.playbook import legal_journal
+from tests.journal.segmented import Folded, pack, write_runs
 from vsync_sm.core import events as e
 from vsync_sm.journal import pages as pages_module
+from vsync_sm.journal import parts as parts_module
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.pages import KEPT_BLOCKS, Pages, Row
+from vsync_sm.journal.segments import closed_segments
+from vsync_sm.journal.writer import JournalWriter
 
 RECORDS = numbered(one_saved_cycle())
 LINES = [encode(record) for record in RECORDS]
@@ -300,3 +306,104 @@ def test_an_unknown_event_is_a_record(path: Path) -> None:
     unknown = e.Unknown(type="segment_opened", version=9, fields={"path": "x"})
     path.write_bytes(encode(replace(RECORDS[0], event=unknown)))
     assert whole(path).read(1, 1)[0].record == replace(RECORDS[0], event=unknown)
+
+
+# --- a journal in many files ------------------------------------------------------------------
+
+
+def one_long_run() -> list[e.Record]:
+    """Many journals' records as if one run had told them all."""
+    books = (legal_journal(Random(seed)) for seed in range(25))  # noqa: S311  no secret
+    return [replace(record, run="run-1") for book in books for record in book]
+
+
+def in_many_files(path: Path) -> list[int]:
+    """The `seq` of every line of a journal in some files."""
+    written = write_runs(path, one_long_run(), segment_bytes=30_000)
+    assert len(closed_segments(path)) >= 6
+    return [record.seq for record in written.records]
+
+
+def test_the_closed_files_within_reach_are_there_too(path: Path) -> None:
+    everything = in_many_files(path)
+    pages = whole(path)
+    assert seqs(pages.read(1, len(pages))) == everything
+    assert pages.files_before == 0
+    pages.close()
+
+    pack(path, 1, 3)
+    pages = whole(path)
+    assert seqs(pages.read(1, len(pages))) == everything
+    assert pages.progress == 1
+    assert seqs(pages.read(len(everything), 1)) == everything[-1:]
+    opened = [row for row in pages.read(1, 10**6) if b'"type":"segment_opened"' in row.raw[:200]]
+    assert {row.byte for row in opened} == {0}
+    pages.close()
+
+
+def test_what_lies_further_back_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = in_many_files(path)
+    monkeypatch.setattr(parts_module, "REACH", 70_000)
+    pages = whole(path)
+    read = seqs(pages.read(1, len(pages)))
+    assert 0 < pages.files_before < len(closed_segments(path))
+    assert read == everything[-len(read) :]
+    assert 30_000 < pages.size < 150_000
+    pages.close()
+
+
+def test_a_list_that_is_looked_at_keeps_its_lines_when_a_file_is_closed(path: Path) -> None:
+    pages = Pages(path)
+    generations = set()
+    kept: list[int] = []
+
+    def look(folded: Folded) -> None:
+        nonlocal kept
+        if folded.view.seq % 20 == 0 and path.stat().st_size:
+            while pages.refresh(10_000):
+                pass
+            read = seqs(pages.read(1, len(pages)))
+            assert read[: len(kept)] == kept
+            kept = read
+            generations.add(pages.generation)
+            if folded.view.seq % 60 == 0:
+                pack(path)
+
+    written = write_runs(path, one_long_run(), segment_bytes=30_000, each=look)
+    while pages.refresh():
+        pass
+    assert len(closed_segments(path)) >= 5
+    assert seqs(pages.read(1, len(pages))) == [record.seq for record in written.records]
+    assert len(generations) == 1
+    pages.close()
+
+
+def test_a_list_that_has_grown_too_long_begins_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = in_many_files(path)
+    pages = whole(path)
+    monkeypatch.setattr(pages_module, "KEPT", 0)
+    monkeypatch.setattr(parts_module, "REACH", 0)
+    writer = JournalWriter.open(path, segment_bytes=1)
+    writer.begin(run="r", last_seq=everything[-1], stamp=lambda: (RECORDS[0].ts, 1))
+    writer.rotate("waiting", {}, cycle=None)
+    writer.close()
+    generation = pages.generation
+    pages.refresh()
+    assert pages.generation > generation
+    assert len(pages) == 1
+    assert pages.files_before == len(closed_segments(path))
+    pages.close()
+
+
+def test_a_packed_file_that_is_damaged_costs_its_own_lines(path: Path) -> None:
+    everything = in_many_files(path)
+    pack(path, 2)
+    packed = closed_segments(path)[1].path
+    packed.write_bytes(packed.read_bytes()[:-3000])
+    pages = whole(path)
+    read = seqs(pages.read(1, len(pages)))
+    assert set(read) < set(everything)
+    assert read[-100:] == everything[-100:]
+    pages.close()

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from itertools import count
 from pathlib import Path
 
 import orjson
 import pytest
 
+from tests.journal.segmented import Folded, pack, write_runs
 from tests.tui.nights import NIGHTS, damaged
 from tests.workshop import PATIENCE_S, Workshop
 from tui.feed import BATCH, NEWER, LiveFeed, Look, ReplayFeed
@@ -21,6 +23,7 @@ from vsync_sm.core.errors import JournalError
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.reader import read_journal
+from vsync_sm.journal.segments import closed_segments
 
 
 def fold(records: Iterable[e.Record]) -> View:
@@ -228,6 +231,56 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 
 # --- replay ----------------------------------------------------------------------------------
+
+
+# --- a journal in many files ------------------------------------------------------------------
+
+
+def in_many_files(journal: Path, each: Callable[[Folded], None] = lambda _: None) -> Folded:
+    """The journal of a night in a dozen files or so."""
+    written = write_runs(journal, NIGHTS["waiting"]().records, segment_bytes=60_000, each=each)
+    assert len(closed_segments(journal)) > 8
+    return written
+
+
+def test_a_journal_is_followed_from_file_to_file(journal: Path) -> None:
+    follower = Follower(journal)
+    looks = count(1)
+
+    def follow(folded: Folded) -> None:
+        if folded.view.seq % 100:
+            return
+        look = steps(follower)
+        assert not look.damage
+        assert look.note in ("", f"waiting for the journal {journal}")
+        if next(looks) % 7 == 0:
+            pack(journal)
+
+    written = in_many_files(journal, follow)
+    look = steps(follower)
+    assert look.view == written.view
+    assert look.note == ""
+    assert look.arrived == written.view.seq  # each line once: none was there at the first look
+
+
+def test_a_long_journal_is_followed_from_its_newest_checkpoint_on(journal: Path) -> None:
+    written = in_many_files(journal)
+    for closed in closed_segments(journal):
+        closed.path.write_bytes(b"nobody looks here")
+    assert steps(Follower(journal)).view == written.view
+    assert ReplayFeed(journal).look().view == written.view
+
+
+def test_who_fell_behind_all_that_is_kept_begins_anew(journal: Path) -> None:
+    follower = Follower(journal)
+    journal.write_bytes(b"".join(lines("checking")))
+    steps(follower)
+    journal.unlink()
+    written = in_many_files(journal)
+    for closed in closed_segments(journal):
+        closed.path.unlink()
+    look = steps(follower)
+    assert (look.view, look.note) == (written.view, REPLACED)
 
 
 def test_replay_reads_to_the_end(journal: Path) -> None:

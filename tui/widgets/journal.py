@@ -164,6 +164,8 @@ class JournalPanel(Vertical):
     def _title(self) -> str:
         lines = self.lines
         parts = ["journal", count(len(self._pages), "line")]
+        if before := self._pages.files_before:
+            parts.append(f"{count(before, 'file')} before them: vsync-sm replay")
         if self.filter:
             parts.append(f"filter {printable(str(self.filter))}")
         if self.faults_only:

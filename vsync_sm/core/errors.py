@@ -116,10 +116,14 @@ class StoppedEarly(Exception):  # noqa: N818  nothing went wrong
 
 
 class JournalError(Exception):
-    """The one way in which reading a journal fails: which line (from 1), which byte, and why."""
+    """The one way in which reading a journal fails: which line (from 1), which byte, and why.
 
-    def __init__(self, message: str, *, line: int, byte: int) -> None:
-        super().__init__(f"line {line}, byte {byte}: {message}")
+    `file` is the name of the file that they are counted in, where the journal has several.
+    """
+
+    def __init__(self, message: str, *, line: int, byte: int, file: str = "") -> None:
+        super().__init__(f"{f'{file}, ' if file else ''}line {line}, byte {byte}: {message}")
         self.message = message
         self.line = line
         self.byte = byte
+        self.file = file

@@ -553,6 +553,23 @@ class JournalRepaired(Event, frozen=True, tag="journal_repaired"):
     aside: str = ""
 
 
+class SegmentOpened(Event, frozen=True, tag="segment_opened"):
+    """A file of the journal begins where another ended: the first line of each but the first file.
+
+    `number` counts the files from 1. `predecessor` is the name of the closed file before it (""
+    where one cycle was cut out), `predecessor_seq` its last `seq`, `predecessor_sha256` the
+    SHA-256 (lower-case hex) of its bytes before it was compressed. `state` is the machine's, and
+    `checkpoint` all that the lines so far have come to: see `core.checkpoint`.
+    """
+
+    number: int
+    predecessor: str
+    predecessor_seq: int
+    predecessor_sha256: str
+    state: str
+    checkpoint: dict[str, Any]
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """An event of a type or version that this program does not know, with its fields as read."""
 

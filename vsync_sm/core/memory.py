@@ -16,6 +16,7 @@ from vsync_sm.core import events
 from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.events import Record
 from vsync_sm.core.insight import moment
+from vsync_sm.core.ready import ready
 from vsync_sm.core.safety import ALLOWANCE_S, allowance_id, items
 from vsync_sm.core.sync_info import INDEX, Former
 
@@ -84,21 +85,24 @@ class Remembered(msgspec.Struct, frozen=True):
     insights: Mapping[str, int]
 
 
-class _CycleMemory:
+class _CycleMemory(msgspec.Struct):
     """What belongs to the cycle that is being told."""
 
-    def __init__(self) -> None:
-        self.accessors: dict[str, str] = {}
-        self.vanished: set[str] = set()
-        self.regressed: set[str] = set()
-        self.failed: set[str] = set()
-        self.unasked: dict[str, int] = {}
-        self.prefix = ""
-        self.num_buckets = 0
+    accessors: dict[str, str] = {}
+    vanished: set[str] = set()
+    regressed: set[str] = set()
+    failed: set[str] = set()
+    unasked: dict[str, int] = {}
+    prefix: str = ""
+    num_buckets: int = 0
 
 
-class Memory:
+class Memory(msgspec.Struct, forbid_unknown_fields=True, rename=lambda name: name.lstrip("_")):
     """Fed with every record, in order; asked by the engine.
+
+    All that it knows stands in its fields, and goes with them into a checkpoint: a fold that
+    begins there goes on as if it had seen every line before. A field that is new in a release has
+    its default there.
 
     Attributes:
         last_seq: the journal's last `seq`, 0 for a new one.
@@ -111,23 +115,22 @@ class Memory:
         crashed: the last run, when it has no `run_finished`: (run, state, running cycle or None).
     """
 
-    def __init__(self) -> None:
-        self.last_seq = 0
-        self.last_cycle = 0
-        self.accessors: dict[str, str] = {}
-        self.allowance: Allowance | None = None
-        self.open_save: OpenSave | None = None
-        self.carried: dict[str, int] = {}
-        self.told_failing = False
-        self.crashed: tuple[str, str, int | None] | None = None
-        self._known: dict[str, int] = {}
-        self._remembered: dict[str, Remembered] = {}
-        self._doubtful: set[str] = set()
-        self._refused: dict[str, Refused] = {}
-        self._refused_at: dict[str, int] = {}
-        self._vanished: list[tuple[int, str, dict[str, int]]] = []
-        self._cycle = _CycleMemory()
-        self._granted_at = 0
+    last_seq: int = 0
+    last_cycle: int = 0
+    accessors: dict[str, str] = {}
+    allowance: Allowance | None = None
+    open_save: OpenSave | None = None
+    carried: dict[str, int] = {}
+    told_failing: bool = False
+    crashed: tuple[str, str, int | None] | None = None
+    _known: dict[str, int] = {}
+    _remembered: dict[str, Remembered] = {}
+    _doubtful: set[str] = set()
+    _refused: dict[str, Refused] = {}
+    _refused_at: dict[str, int] = {}
+    _vanished: list[tuple[int, str, dict[str, int]]] = []
+    _cycle: _CycleMemory = msgspec.field(default_factory=_CycleMemory)
+    _granted_at: int = 0
 
     # --- asked ---
 
@@ -172,6 +175,11 @@ class Memory:
         """The paths that the cycle which is told lets vanish."""
         return self._cycle.vanished
 
+    @property
+    def failed(self) -> Set[str]:
+        """The paths that failed in the cycle which is told, and were not carried forward."""
+        return self._cycle.failed
+
     def vanished_since(self, since: int, prefix: str) -> Counter[str]:
         """By mount, what vanished unasked in saves later than `since` (ns since 1970)."""
         total: Counter[str] = Counter()
@@ -183,13 +191,24 @@ class Memory:
     # --- told ---
 
     def note(self, record: Record) -> None:
-        """Fold one record."""
+        """Fold one record; the first one may open a segment, and its checkpoint is taken over.
+
+        Raises:
+            ValueError: that checkpoint cannot be used, or a time cannot be read.
+        """
         if record.seq <= self.last_seq:
             return
+        if not self.last_seq and isinstance(record.event, events.SegmentOpened):
+            self._begin_at(record.event)
         self.last_seq = record.seq
         fold = self._folds.get(type(record.event))
         if fold is not None:
             fold(self, record, record.event)
+
+    def _begin_at(self, event: events.SegmentOpened) -> None:
+        known = memory_of(event)
+        for name in known.__struct_fields__:
+            setattr(self, name, getattr(known, name))
 
     def _run_started(self, record: Record, _: events.RunStarted) -> None:
         if self._granted_at == record.seq - 1:
@@ -369,6 +388,17 @@ class Memory:
         events.CycleFinished: _cycle_finished,
         events.FaultRaised: _fault_raised,
     }
+
+
+ready(Memory)
+
+
+def memory_of(event: events.SegmentOpened) -> Memory:
+    """What the checkpoint of a segment remembers. Raises ValueError: it cannot be used."""
+    try:
+        return msgspec.convert(event.checkpoint.get("memory"), Memory, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the checkpoint's memory cannot be used: {error}") from None
 
 
 def settle(save: OpenSave, former: Former) -> events.SaveReconciled:

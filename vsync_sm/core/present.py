@@ -65,6 +65,7 @@ _DEBUG = (
     e.CycleStarted,
     e.SaveStarted,
     e.SaveSkipped,
+    e.SegmentOpened,
 )
 _WARNING = (
     e.RunRecovered,

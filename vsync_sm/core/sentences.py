@@ -347,6 +347,12 @@ def _status_written(_: e.StatusWritten) -> str:
     return "the status key is written again"
 
 
+@_says(e.SegmentOpened)
+def _segment_opened(event: e.SegmentOpened) -> str:
+    before = f" after {event.predecessor}" if event.predecessor else ""
+    return f"the journal goes on in its file number {number(event.number)}{before}"
+
+
 @_says(e.JournalRepaired)
 def _journal_repaired(event: e.JournalRepaired) -> str:
     aside = ""

@@ -7,6 +7,7 @@ records' own (`ts`, `mono`).
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
@@ -14,18 +15,41 @@ from vsync_sm.core.fold_cycle import CYCLE
 from vsync_sm.core.fold_run import RUN
 from vsync_sm.core.fold_save import SAVE
 from vsync_sm.core.folding import KEPT, KEPT_PATHS, KEPT_SAVES, Fold
+from vsync_sm.core.ready import ready
 from vsync_sm.core.shapes import View, When
 
-__all__ = ["KEPT", "KEPT_PATHS", "KEPT_SAVES", "View", "apply"]
+__all__ = ["KEPT", "KEPT_PATHS", "KEPT_SAVES", "View", "apply", "view_of"]
+
+ready(View)
 
 _FOLDS: dict[type, Fold] = RUN.table | CYCLE.table | SAVE.table
 
 
 def apply(view: View, record: e.Record) -> View:
-    """The view after one more record; one that is not above the last one folded is skipped."""
+    """The view after one more record; one that is not above the last one folded is skipped.
+
+    Where the first one opens a segment, what its checkpoint has seen is taken over.
+    """
     if record.seq <= view.seq:
         return view
+    if not view.seq and isinstance(record.event, e.SegmentOpened):
+        view = _begun_at(record.event)
     fold = _FOLDS.get(type(record.event))
     if fold is not None:
         view = fold(view, record, record.event)
     return replace(view, seq=record.seq, now=When(record.ts, record.mono))
+
+
+def view_of(event: e.SegmentOpened) -> View:
+    """What the checkpoint of a segment has seen. Raises ValueError: it cannot be used."""
+    try:
+        return msgspec.convert(event.checkpoint.get("view"), View, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the checkpoint's view cannot be used: {error}") from None
+
+
+def _begun_at(event: e.SegmentOpened) -> View:
+    try:
+        return view_of(event)
+    except ValueError:  # what follows is shown all the same
+        return View()

@@ -13,6 +13,7 @@ from vsync_sm.core.insight import moment
 from vsync_sm.core.machine import Reason, Trigger
 from vsync_sm.core.memory import Allowance, Memory
 from vsync_sm.core.safety import ALLOWANCE_S, Limits, too_many_vanish
+from vsync_sm.core.view import View
 
 _NS = 1_000_000_000
 _COMMAND_LINE = "command line"
@@ -31,6 +32,19 @@ class Asked:
         self.halt = False
         self._paused = False  # outlives the runs
         self._asked: dict[str, tuple[str, str]] = {}  # by whom, and through what
+
+    def begin_at(self, view: View) -> None:
+        """Go on from a checkpoint: what this run was asked for may still be to come."""
+        self._paused = view.pause is not None
+        since = view.cycle.started.ts if view.cycle is not None else ""
+        done = [seen for seen in view.commands if not seen.event.refused]
+        self.halt = any(seen.event.command == "halt" for seen in done)
+        for seen in done:
+            event = seen.event
+            if event.command != "abort" or (since and seen.ts >= since):
+                self._asked[event.command] = (event.by, event.through)
+        for signal in view.signals:
+            self.signal(signal.event)
 
     def begin_run(self) -> None:
         """Another run begins: nobody has asked it for anything yet."""
@@ -138,6 +152,12 @@ class Allowed:
         self._limits = Limits()
         self._former = 0
         self._recent = 0
+
+    def begin_at(self, view: View, memory: Memory) -> None:
+        """Go on from a checkpoint."""
+        self._memory = memory
+        self._former = view.cycle.former.insights if view.cycle and view.cycle.former else 0
+        self._limits = _limits(view.run.config) if view.run is not None else Limits()
 
     @property
     def heeds_insights(self) -> bool:

@@ -21,6 +21,8 @@ from vsync_sm.core.machine import (
     State,
     Trigger,
 )
+from vsync_sm.core.memory import memory_of
+from vsync_sm.core.view import view_of
 from vsync_sm.journal.asked import Allowed, Asked
 from vsync_sm.journal.audited_run import CODES, Run, reasons, within
 from vsync_sm.journal.sums import CycleSums, belongs_to_a_cycle
@@ -102,6 +104,8 @@ class Audit:
     def _check(self, record: e.Record) -> list[str]:
         event = record.event
         found: list[str] = []
+        if not self._seq and type(event) is e.SegmentOpened:
+            self._seq = record.seq - 1
         if record.seq != self._seq + 1:
             found.append(f"seq {record.seq} follows {self._seq}")
         self._seq = record.seq
@@ -112,6 +116,8 @@ class Audit:
         if type(event) is e.RunStarted:
             found += self._run_started(record, event)
             return found
+        if self._run is None and type(event) is e.SegmentOpened:
+            found += self._begin_at(event)
         run = self._run
         if run is None or run.id != record.run:
             found.append(f"run {record.run} goes on without having begun")
@@ -128,6 +134,47 @@ class Audit:
                 found += self._asked.cycle_finished(event)
                 self._close_cycle(run)
         return found
+
+    # --- where a file of the journal begins ---
+
+    def _begin_at(self, event: e.SegmentOpened) -> Iterator[str]:
+        """Take over what the checkpoint tells, since what it was made of is gone."""
+        try:
+            view, memory = view_of(event), memory_of(event)
+        except ValueError as error:
+            self._blind = True
+            yield f"{error}; what follows is told unchecked"
+            return
+        self._last_cycle = view.last_cycle
+        self._asked.begin_at(view)
+        self._allowed.begin_at(view, memory)
+        if memory.allowance is not None:
+            self._granted.add(memory.allowance.id)
+        save = view.open_save
+        if save is not None:
+            self._open_save = _Open(save.run, save.cycle, save.event.index_key, save.uncertain)
+        if view.run is None or view.state.name not in _STATES:
+            return
+        self._runs.add(view.run.id)
+        run = self._run = Run(
+            view.run.id, view.now.mono, once=view.run.once, state=State(view.state.name)
+        )
+        run.moved = run.begun = True
+        run.last_cycle = view.last_cycle
+        run.finished = view.ended is not None
+        run.fatal = any(seen.event.fatal for seen in view.faults if seen.run == run.id)
+        run.stop = any(seen.event.signal in STOPS for seen in view.signals)
+        if view.cycle is not None:
+            run.cycle = CycleSums.begun(view.cycle, memory.failed)
+
+    def _segment_opened(self, run: Run, event: e.SegmentOpened, record: e.Record) -> Iterator[str]:
+        if event.state != run.state:
+            yield f"a file begins while {event.state}, but the machine is in {run.state}"
+        if event.predecessor_seq != record.seq - 1:
+            yield f"a file begins after seq {event.predecessor_seq}, not {record.seq - 1}"
+        last = event.checkpoint.get("memory", {}).get("last_cycle")
+        if last != self._last_cycle:
+            yield f"a checkpoint tells of {last} cycles, but {self._last_cycle} are told"
 
     # --- where a line may stand ---
 
@@ -364,6 +411,7 @@ class Audit:
         e.CommandReceived: _commanded,
         e.TickerPaused: _paused,
         e.TickerResumed: _resumed,
+        e.SegmentOpened: _segment_opened,
     }
 
 

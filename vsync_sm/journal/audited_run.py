@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vsync_sm.core import events as e
-from vsync_sm.core.machine import Machine, Reason, State, Trigger
+from vsync_sm.core.machine import INITIAL, Machine, Reason, State, Trigger
 from vsync_sm.journal.sums import CycleSums
 
 _GIVES_REASON = frozenset((Trigger.abort, Trigger.halt))
@@ -22,11 +22,11 @@ CODES: dict[str, set[int]] = {
 class Run:
     """What of a run later lines are held against."""
 
-    def __init__(self, run: str, mono: int, *, once: bool = False) -> None:
+    def __init__(self, run: str, mono: int, *, once: bool = False, state: State = INITIAL) -> None:
         self.id = run
         self.mono = mono
         self.once = once
-        self.machine = Machine()
+        self.machine = Machine(state)
         self.state = self.machine.state
         self.moved = False
         self.tries = 0

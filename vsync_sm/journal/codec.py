@@ -109,7 +109,7 @@ def _mend(value: Any) -> Any:
     return value
 
 
-def decode(line: bytes, *, line_number: int, byte: int) -> Record:
+def decode(line: bytes, *, line_number: int, byte: int, file: str = "") -> Record:
     """The record of one line (its newline may be there or not).
 
     A known event's fields are read strictly, and fields that it does not have are ignored; an
@@ -118,7 +118,8 @@ def decode(line: bytes, *, line_number: int, byte: int) -> Record:
     Args:
         line: the bytes of the line.
         line_number: from 1, and
-        byte: where in the file the line begins: for the error alone.
+        byte: where in the file the line begins, and
+        file: that file's name where the journal has several: for the error alone.
 
     Raises:
         JournalError: this is no line of a journal.
@@ -126,7 +127,7 @@ def decode(line: bytes, *, line_number: int, byte: int) -> Record:
     try:
         return _decode(line)
     except ValueError as error:
-        raise JournalError(str(error), line=line_number, byte=byte) from None
+        raise JournalError(str(error), line=line_number, byte=byte, file=file) from None
 
 
 def _decode(line: bytes) -> Record:

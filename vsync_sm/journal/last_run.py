@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import RunStarted
+from vsync_sm.core.events import RunStarted, SegmentOpened
+from vsync_sm.core.view import view_of
 from vsync_sm.journal.codec import decode
+from vsync_sm.journal.reader import LINE_LIMIT
 
 _CHUNK = 1024 * 1024
 _WORD = b'"type":"run_started"'
@@ -16,12 +19,28 @@ _SAID_LIMIT = 1024 * 1024
 
 
 def last_run_started(journal: Path) -> RunStarted | None:
-    """The last run's own `run_started`; None where there is none, or nothing can be read."""
+    """The last run's own `run_started`; None where there is none, or nothing can be read.
+
+    Where the file being written begins in the middle of that run, its checkpoint tells of it.
+    """
     try:
         with journal.open("rb") as file:
-            return next(_starts(file.fileno()), None)
+            return next(_starts(file.fileno()), None) or _told_by_checkpoint(file)
     except (OSError, ValueError):
         return None
+
+
+def _told_by_checkpoint(file: BinaryIO) -> RunStarted | None:
+    file.seek(0)
+    try:
+        event = decode(file.readline(LINE_LIMIT), line_number=1, byte=0).event
+    except JournalError:
+        return None
+    run = view_of(event).run if isinstance(event, SegmentOpened) else None
+    if run is None:
+        return None
+    known = set(run.__struct_fields__) & set(RunStarted.__struct_fields__)
+    return RunStarted(**{name: getattr(run, name) for name in known})
 
 
 def _starts(descriptor: int) -> Iterator[RunStarted]:

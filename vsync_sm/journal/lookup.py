@@ -45,7 +45,7 @@ def look_up(given: str, journal: Path, progress: Progress = lambda _: None) -> W
     with JournalReader(journal) as reader:
         if not reader.exists():
             raise JournalError(f"no such journal: {journal}", line=0, byte=0)
-        skip = _Skip(given, journal.stat().st_size, progress)
+        skip = _Skip(given, reader, progress)
         for record in reader.records(skip):
             where.note(record)
         if ts := _TS.search(skip.last):
@@ -58,11 +58,11 @@ def look_up(given: str, journal: Path, progress: Progress = lambda _: None) -> W
 class _Skip:
     """Whether a line is one of another path; `last` is the last one that was asked about."""
 
-    def __init__(self, given: str, size: int, progress: Progress) -> None:
+    def __init__(self, given: str, reader: JournalReader, progress: Progress) -> None:
         # Whatever is meant, its last part ends it. The journal's writer quotes as orjson does.
         last = given.strip("/").rpartition("/")[2]
         self._end = b"/" + orjson.dumps(last.encode(errors="replace").decode())[1:]
-        self._size = max(size, 1)
+        self._reader = reader
         self._progress = progress
         self._read = 0
         self._told = 0
@@ -73,7 +73,7 @@ class _Skip:
         self._read += len(line) + 1
         if self._read - self._told >= _TOLD_EVERY:
             self._told = self._read
-            self._progress(min(1.0, self._read / self._size))
+            self._progress(self._reader.share)
         return self._end not in line and _OF_OTHERS.search(line, 0, 400) is not None
 
 

@@ -1,4 +1,6 @@
-"""Any lines of a journal by their number, however long it is, while it grows.
+"""Any lines of a journal by their number, however long it is, while it grows into more files.
+
+What is shown reaches back over some of its closed files (`parts.REACH`): their lines count from 1.
 
 A sparse index (for each 64 KiB or so the byte and the number of the line that begins there) and a
 few blocks of lines are all that is in memory. Nothing is ever written, and no damage raises: a line
@@ -12,7 +14,6 @@ must expect that the index begins anew at any moment: `generation` tells.
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from array import array
 from bisect import bisect_right
@@ -24,6 +25,7 @@ import msgspec
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
 from vsync_sm.journal.codec import decode
+from vsync_sm.journal.parts import KEPT, Part, later_parts, open_parts
 
 LINE_LIMIT = 4 * 1024 * 1024
 """A longer line is not taken into memory: its row holds the first bytes and says so."""
@@ -38,7 +40,7 @@ _SEAL = 256
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One line: its number (from 1), the byte where it begins, and its bytes without the newline.
+    """One line: its number (from 1), where it begins in its file, its bytes without the newline.
 
     Either `record` or `error` is there. Of a line longer than `LINE_LIMIT`, `raw` is the beginning.
     """
@@ -51,7 +53,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Lines that lie together: the number of the first (from 1), and their bytes."""
+    """Lines that lie together: the number of the first (from 1), where it begins, their bytes."""
 
     first: int
     byte: int
@@ -81,7 +83,8 @@ class Pages:
         self.missing = True
         self.size = 0
         self._lock = threading.Lock()
-        self._fd: int | None = None
+        self._parts: list[Part] = []
+        self._at_part = 0  # the one that is being looked through
         self._begin_anew()
 
     # --- what is there ---
@@ -94,6 +97,11 @@ class Pages:
     def progress(self) -> float:
         """How much of the file the index covers, of 1."""
         return min(1.0, self._scanned / self.size) if self.size else 1.0
+
+    @property
+    def files_before(self) -> int:
+        """How many files of the journal, closed before these lines, are not looked at."""
+        return self._parts[0].number - 1 if self._parts else 0
 
     @property
     def blocks_kept(self) -> int:
@@ -177,9 +185,10 @@ class Pages:
             self._begin_anew()
 
     def _close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        for part in self._parts:
+            part.close()
+        self._parts = []
+        self._at_part = 0
 
     def _refresh(self, budget: int) -> bool:
         try:
@@ -187,36 +196,63 @@ class Pages:
         except FileNotFoundError:
             self._lose(f"no such journal: {self.path}", missing=True)
             return False
-        fd = self._open(there)
-        size = os.fstat(fd).st_size
-        if _before(fd, self._end, len(self._seal)) != self._seal:
-            self._begin_anew()
-        self.trouble, self.missing, self.size = "", False, size
-        if _before(fd, self._scanned, len(self._torn)) != self._torn:
-            self._scanned = self._end  # the unfinished line was mended
-        self._scan(fd, size, self._scanned + budget)
-        return self._scanned < size
+        self._open(there)
+        self._mind_the_tail()
+        self.trouble, self.missing = "", False
+        until = self._scanned + budget
+        while True:
+            part = self._parts[self._at_part]
+            part.unpack(until - self._scanned)
+            self._scan(part, until)
+            if not part.whole or self._scanned < part.base + part.size:
+                break
+            self._next_part(part)
+        self.size = part.base + sum(each.expected for each in self._parts[self._at_part :])
+        return self._scanned < self.size
 
-    def _open(self, there: os.stat_result) -> int:
-        if self._fd is not None:
-            known = os.fstat(self._fd)
-            if (known.st_dev, known.st_ino) == (there.st_dev, there.st_ino):
-                return self._fd
+    def _open(self, there: os.stat_result) -> None:
+        if self._parts:
+            live = self._parts[-1]
+            if live.is_file(there):
+                return
+            later = later_parts(self.path, live)
+            if later is not None and sum(each.size for each in self._parts) <= KEPT:
+                live.closed = True
+                self._parts += later
+                return
+            for part in later or []:
+                part.close()
             self._close()
-        # Not blocking: a pipe without a writer would hold us for ever before we can refuse it.
-        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise ValueError("not a file")
+        parts = open_parts(self.path)
         if self._lines or self._scanned:
             self._begin_anew()
-        self._fd = fd
-        return fd
+        self._parts, self._at_part = parts, 0
 
-    def _scan(self, fd: int, size: int, until: int) -> None:
+    def _mind_the_tail(self) -> None:
+        """What was read before must still stand there: of the file being written, that is."""
+        part = self._parts[self._at_part]
+        end, scanned = self._end - part.base, self._scanned - part.base
+        if _before(part.fd, end, len(self._seal)) != self._seal:
+            self._begin_anew()
+            self._at_part = 0
+        elif _before(part.fd, scanned, len(self._torn)) != self._torn:
+            self._scanned = self._end  # the unfinished line was mended
+
+    def _next_part(self, part: Part) -> None:
+        """Go on with the file that follows; what is torn at the end of a closed one is no line."""
+        self._at_part += 1
+        base = self._end = self._scanned = part.base + part.size
+        self._parts[self._at_part].base = base
+        self._seal = self._torn = b""
+        if self._starts[-1] != base:
+            self._starts.append(base)
+            self._firsts.append(self._lines + 1)
+
+    def _scan(self, part: Part, until: int) -> None:
+        fd, base, stop = part.fd, part.base, part.base + part.size
         end, newline = self._end, False
-        while self._scanned < min(size, until):
-            chunk = os.pread(fd, min(_STRIDE, size - self._scanned), self._scanned)
+        while self._scanned < min(stop, until):
+            chunk = os.pread(fd, min(_STRIDE, stop - self._scanned), self._scanned - base)
             if not chunk:
                 break
             last = chunk.rfind(b"\n")
@@ -229,9 +265,9 @@ class Pages:
                     self._firsts.append(self._lines + 1)
             self._scanned += len(chunk)
         if newline:
-            self._seal = _before(fd, end, min(_SEAL, end))
+            self._seal = _before(fd, end - base, min(_SEAL, end - base))
             self._end = end
-        self._torn = _before(fd, self._scanned, min(_SEAL, self._scanned - self._end))
+        self._torn = _before(fd, self._scanned - base, min(_SEAL, self._scanned - self._end))
 
     # --- blocks ---
 
@@ -256,23 +292,28 @@ class Pages:
     def _read_block(self, at: int) -> _Block:
         start, first = self._starts[at], self._firsts[at]
         stop = self._starts[at + 1] if at + 1 < len(self._starts) else self._end
+        part = next((each for each in reversed(self._looked_at()) if each.base <= start), None)
+        base = part.base if part is not None else 0
         try:
-            lines, sizes = self._split(start, stop)
+            lines, sizes = self._split(part, start - base, stop - base)
         except OSError:
             lines, sizes = [], []
         due = (self._firsts[at + 1] if at + 1 < len(self._firsts) else self._lines + 1) - first
         # Cut or emptied since the last look: the next `refresh` will notice.
         missing = due - len(lines)
         lines, sizes = lines[:due] + [b""] * missing, sizes[:due] + [0] * missing
-        return _Block(Stretch(first, start, tuple(lines)), tuple(sizes))
+        return _Block(Stretch(first, start - base, tuple(lines)), tuple(sizes))
 
-    def _split(self, start: int, stop: int) -> tuple[list[bytes], list[int]]:
-        if self._fd is None:
+    def _looked_at(self) -> list[Part]:
+        return self._parts[: self._at_part + 1]
+
+    def _split(self, part: Part | None, start: int, stop: int) -> tuple[list[bytes], list[int]]:
+        if part is None:
             return [], []
         if stop - start <= LINE_LIMIT:
-            lines = os.pread(self._fd, stop - start, start).split(b"\n")[:-1]
+            lines = os.pread(part.fd, stop - start, start).split(b"\n")[:-1]
             return lines, [len(line) for line in lines]
-        return self._split_long(self._fd, start, stop)
+        return self._split_long(part.fd, start, stop)
 
     def _split_long(self, fd: int, start: int, stop: int) -> tuple[list[bytes], list[int]]:
         """The same chunk by chunk, keeping little of a line that is longer than any may be."""

@@ -16,6 +16,7 @@ from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import JournalRepaired
 from vsync_sm.journal.codec import decode
 from vsync_sm.journal.reader import LINE_LIMIT
+from vsync_sm.journal.segments import number_in
 
 TORN = "torn last line"
 DAMAGED = "damaged last line"
@@ -79,6 +80,8 @@ def _judge(fd: int, size: int) -> _Tail:
         return _Tail(keep=end, wrong=NULS, ended=last.ended, seq=_seq(last))
     except JournalError:
         wrong = DAMAGED if last.ended else TORN
+    if last.start == 0 and number_in(last.text) is not None:
+        raise _error(fd, 0, "the line that opens this file is damaged")
     if last.start == 0:
         return _Tail(keep=0, wrong=wrong, ended=True, seq=0)
     above = _line_before(fd, last.start)

@@ -78,7 +78,7 @@ class Replay:
         try:
             yield from self._facts()
         except JournalError as error:
-            self.damage = Damage(line=error.line, byte=error.byte, what=error.message)
+            self.damage = Damage(error.line, error.byte, error.message, error.file)
         yield from self._story.finish(self.view)
         if self.damage is not None:
             yield self.damage

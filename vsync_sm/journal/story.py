@@ -47,6 +47,20 @@ class RunHead(msgspec.Struct, frozen=True):
     pause: Pause | None = None
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """The journal's first files are gone: it begins with this line.
+
+    `runs` and `cycles` were begun before it; `cycle` is the one that goes on, None: none does.
+    """
+
+    line: int
+    record: e.Record
+    event: e.SegmentOpened
+    runs: int
+    cycles: int
+    cycle: int | None
+
+
 class RunTail(msgspec.Struct, frozen=True):
     """A run ends: by itself (`finished`), without a word (`crashed`), or not yet (`open`)."""
 
@@ -78,11 +92,12 @@ class CycleTold(msgspec.Struct, frozen=True):
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """Here the journal cannot be read any further."""
+    """Here the journal cannot be read any further; `file` is named where there are several."""
 
     line: int
     byte: int
     what: str
+    file: str = ""
 
 
 class Close(msgspec.Struct, frozen=True):
@@ -97,18 +112,18 @@ class Close(msgspec.Struct, frozen=True):
     ok: bool
 
 
-Item = RunHead | Told | CycleTold | RunTail | Contradiction | Damage | Close
+Item = RunHead | Resumed | Told | CycleTold | RunTail | Contradiction | Damage | Close
 
 
 class _Chapter:
     """The cycle that is being gathered."""
 
-    def __init__(self, line: int, record: e.Record, event: e.CycleStarted, number: int) -> None:
+    def __init__(self, line: int, run: str, number: int, asked: str, started: str) -> None:
         self.line = line
-        self.run = record.run
+        self.run = run
         self.number = number
-        self.asked = event.asked
-        self.started = record.ts
+        self.asked = asked
+        self.started = started
         self.entries: list[Told | Contradiction] = []
         self.retries: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
@@ -169,6 +184,9 @@ class Story:
         if isinstance(event, e.RunStarted):
             yield from self._run_started(line, record, event, before)
             return
+        if isinstance(event, e.SegmentOpened):
+            yield from self._segment_opened(line, record, event, view, first=not before.seq)
+            return
         if isinstance(event, e.CycleStarted):
             yield from self._cycle_started(line, record, event, view)
         if self._news(event):
@@ -202,6 +220,21 @@ class Story:
         self._head = RunHead(line, record, event, first=not self._told_runs, pause=before.pause)
         if self._only is None:
             yield from self._open_run()
+
+    def _segment_opened(
+        self, line: int, record: e.Record, event: e.SegmentOpened, view: View, *, first: bool
+    ) -> Iterator[Item]:
+        if not first or record.seq == 1:
+            return  # where one file of the journal ends and another begins is nobody's story
+        cycle = view.cycle
+        number = None if cycle is None else cycle.number
+        yield Resumed(line, record, event, view.runs, view.last_cycle, number)
+        if view.ended is None:
+            self._run, self._told_run = record.run, True
+        self._told_runs = view.runs
+        if cycle is not None:
+            self._chapter = _Chapter(line, record.run, cycle.number, cycle.asked, cycle.started.ts)
+            self.found = self.found or self._only == cycle.number
 
     def _open_run(self) -> Iterator[Item]:
         if self._head is not None:
@@ -249,7 +282,7 @@ class Story:
         number = record.cycle or view.last_cycle
         if self._chapter is not None and self._only is None:
             yield self._chapter.told(0, view.state.name, None)
-        self._chapter = _Chapter(line, record, event, number)
+        self._chapter = _Chapter(line, record.run, number, event.asked, record.ts)
         if self._only == number:
             self.found = True
             yield from self._open_run()

@@ -6,12 +6,13 @@ Everything begun ends exactly once. A forger who renumbers the lines is caught h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterable, Iterator, Set
+from typing import Any, ClassVar, Final, Self
 
 from vsync_sm.core import events as e
 from vsync_sm.core.machine import State
 from vsync_sm.core.present import count, duration
+from vsync_sm.core.shapes import Cycle
 from vsync_sm.core.sync_info import INDEX
 
 _NS = 1_000_000_000
@@ -76,6 +77,33 @@ class CycleSums:
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._working: dict[int, int] = {}
         self._stopped: set[int] = set()
+        self._ended_before = 0
+
+    @classmethod
+    def begun(cls, cycle: Cycle, failed: Set[str]) -> Self:
+        """A cycle of which a checkpoint tells: its counts are known, most of its paths are not.
+
+        Args:
+            cycle: as the view has it, before its verdict.
+            failed: the paths that failed and were not carried forward.
+        """
+        began = e.CycleStarted(
+            mounts=cycle.mounts,
+            workers=len(cycle.workers),
+            num_buckets=cycle.num_buckets,
+            deadline_s=cycle.deadline_s,
+        )
+        sums = cls(cycle.number, cycle.started.mono, began)
+        sums.faults = bool(cycle.faults)
+        sums._prefix = cycle.former.prefix if cycle.former is not None else None
+        sums._listed = cycle.listed
+        tally = cycle.tally
+        sums._counts.update({name: getattr(tally, name) for name in (*_TOLD, *_CHANGES)})
+        sums._ended_before = tally.generated + tally.skipped + tally.failed + tally.abandoned
+        sums._failed = set(failed)
+        sums._working = {each.number: each.paths for each in cycle.workers if not each.stopped}
+        sums._stopped = {each.number for each in cycle.workers if each.stopped}
+        return sums
 
     def check(self, record: e.Record, state: State) -> list[str]:
         """What contradicts in one more event of this cycle."""
@@ -255,7 +283,7 @@ class CycleSums:
     def _working_done(self) -> Iterator[str]:
         if self._working:
             yield f"working is left with {count(len(self._working), 'worker')} still at work"
-        ended = len(self._ended)
+        ended = self._ended_before + len(self._ended)
         if self._listed is not None and ended != self._listed:
             yield f"{count(self._listed, 'path')} listed, but {ended} ended when working is left"
 

@@ -25,7 +25,16 @@ from vsync_sm.core.present import (
     time_of_day,
 )
 from vsync_sm.journal.audit import Contradiction
-from vsync_sm.journal.story import Close, CycleTold, Damage, Item, RunHead, RunTail, Told
+from vsync_sm.journal.story import (
+    Close,
+    CycleTold,
+    Damage,
+    Item,
+    Resumed,
+    RunHead,
+    RunTail,
+    Told,
+)
 
 _NO_TIME = " " * 12
 _MARK = {"warning": "!", "error": "!"}
@@ -39,6 +48,8 @@ def text(item: Item) -> str:
     match item:
         case RunHead():
             lines = _run_head(item)
+        case Resumed():
+            lines = _resumed(item)
         case RunTail():
             lines = _run_tail(item)
         case CycleTold():
@@ -68,6 +79,20 @@ def _run_head(item: RunHead) -> Iterator[str]:
         yield f"  {_NO_TIME}    configuration: {gist}"
     if item.pause is not None:
         yield f"  {_NO_TIME}    it is paused {paused(item.pause)}"
+
+
+def _resumed(item: Resumed) -> Iterator[str]:
+    event, record = item.event, item.record
+    what = f"{count(item.runs, 'run')} and {count(item.cycles, 'cycle')} had begun before"
+    if event.predecessor:
+        yield (
+            f"The journal begins here with its file number {number(event.number)}, at "
+            f"{clock(record.ts)}: what stood before it is gone."
+        )
+    else:
+        yield f"Cut out of a longer journal, from {clock(record.ts)}."
+    goes_on = "" if item.cycle is None else f"; cycle {number(item.cycle)} goes on"
+    yield f"  {what}, as its checkpoint tells{goes_on}; run {record.run} is {event.state}"
 
 
 def _gist(config: dict[str, Any]) -> Iterator[str]:
@@ -155,7 +180,8 @@ def _contradiction(item: Contradiction) -> Iterator[str]:
 
 
 def _damage(item: Damage) -> Iterator[str]:
-    yield f"X line {item.line}, byte {item.byte}: {item.what}. The story ends here."
+    file = f"{item.file}, " if item.file else ""
+    yield f"X {file}line {item.line}, byte {item.byte}: {item.what}. The story ends here."
 
 
 def _close(item: Close) -> Iterator[str]:
@@ -197,10 +223,11 @@ def json(item: Item) -> str:
 
 def _object(item: Item) -> dict[str, Any]:
     match item:
-        case RunHead():
-            return {"kind": "run", **_event(item.line, item.record)}
-        case Told():
-            return {"kind": "event", **_event(item.line, item.record)}
+        case Resumed():
+            return _resumed_object(item)
+        case RunHead() | Told():
+            kind = "run" if isinstance(item, RunHead) else "event"
+            return {"kind": kind, **_event(item.line, item.record)}
         case CycleTold():
             return _cycle_object(item)
         case RunTail():
@@ -209,6 +236,22 @@ def _object(item: Item) -> dict[str, Any]:
             return {"kind": "end", **msgspec.to_builtins(item)}
         case Contradiction() | Damage():
             return {"kind": type(item).__name__.lower(), **msgspec.to_builtins(item)}
+
+
+def _resumed_object(item: Resumed) -> dict[str, Any]:
+    record, event = item.record, item.event
+    return {
+        "kind": "resumed",
+        "line": item.line,
+        "seq": record.seq,
+        "ts": record.ts,
+        "run": record.run,
+        "file": event.number,
+        "state": event.state,
+        "runs": item.runs,
+        "cycles": item.cycles,
+        "cycle": item.cycle,
+    }
 
 
 def _event(line: int, record: e.Record) -> dict[str, Any]:

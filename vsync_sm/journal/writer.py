@@ -1,6 +1,7 @@
 """Writes a journal: one writer at a time, in groups, and never again after a failure.
 
-`JournalWriter.open` takes the lock, has the tail repaired, and holds the file for life. Reading
+`JournalWriter.open` takes the lock, has the tail repaired, and holds the file for life: it
+and those that follow it, since one that is full is closed and another begun (`rotate`). Reading
 what stands there is the caller's business, between `open` and `begin`.
 """
 
@@ -8,22 +9,31 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from vsync_sm.core.errors import Fault, FaultKind, JournalError
-from vsync_sm.core.events import Event, JournalRepaired, Record
+from vsync_sm.core.events import Event, JournalRepaired, Record, SegmentOpened
 from vsync_sm.journal.codec import encode, writable
 from vsync_sm.journal.repair import repair_tail, sync_directory
+from vsync_sm.journal.rotation import FLAGS, change_over, next_made, undo, write_all
+from vsync_sm.journal.segments import closed_path, closed_segments, number_in
 
 Stamp = Callable[[], tuple[str, int]]
 """The time of an event: `ts` (UTC, RFC 3339, microseconds) and `mono` (ns since the run began)."""
 
 FLUSH_BYTES = 64 * 1024
 FLUSH_NS = 100_000_000
+SEGMENT_BYTES = 64 * 1024 * 1024
+"""Past so many bytes a file is full, unless told otherwise."""
+
+_HASHED_AT_ONCE = 1024 * 1024
+_TRIES = 50
 
 _ELSEWHERE = "let this user write there, or choose another place with --journal"
 _HINTS = {
@@ -59,6 +69,13 @@ class Journal(Protocol):
     def flush_due(self, mono_ns: int) -> bool:
         """Whether something has waited for 100 ms at this moment of the run (`mono`)."""
 
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `rotate`."""
+
+    def rotate(self, state: str, checkpoint: dict[str, Any], *, cycle: int | None) -> Record:
+        """Close the file, and begin the next one; `checkpoint` is what all lines have come to."""
+
     def close(self) -> None:
         """Sync, and give the file and its lock back. A second time does nothing."""
 
@@ -92,6 +109,15 @@ class NullJournal:
         """Never."""
         return False
 
+    @property
+    def full(self) -> bool:
+        """Never."""
+        return False
+
+    def rotate(self, state: str, checkpoint: dict[str, Any], *, cycle: int | None) -> Record:
+        """There is no file: it cannot be full."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Nothing to do."""
 
@@ -103,7 +129,14 @@ class JournalWriter:
     then. It raises a `Fault` (journal), and so does every later call but `close`.
     """
 
-    def __init__(self, path: Path, fd: int, repairs: tuple[JournalRepaired, ...], seq: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fd: int,
+        repairs: tuple[JournalRepaired, ...],
+        seq: int,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         """Use `open`."""
         self.path = path
         self.repairs = repairs
@@ -115,10 +148,17 @@ class JournalWriter:
         self._pending_since: int | None = None
         self._unsynced = False
         self._fault: Fault | None = None
+        self._segment_bytes = segment_bytes
+        self._number = number_in(os.pread(fd, 1024, 0)) or 1
+        self._digest, self._bytes = _digest_of(fd)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, segment_bytes: int = SEGMENT_BYTES) -> Self:
         """Lock the journal for this process, make it (0600) where there is none, mend its tail.
+
+        Args:
+            path: the journal.
+            segment_bytes: past so many bytes a file of it is full.
 
         Raises:
             Fault: journal: another vsync writes it, it is no journal or a damaged one, or the
@@ -131,6 +171,8 @@ class JournalWriter:
         except ValueError as error:
             raise _fault(path, f"cannot open the journal {path!r}: {error}", _ELSEWHERE) from None
         try:
+            undo(path, fd)
+            _refuse_beheaded(path, fd)
             repairs, seq = repair_tail(fd, path)
         except OSError as error:
             os.close(fd)
@@ -143,7 +185,11 @@ class JournalWriter:
                 "move it aside or restore it; a new journal forgets what the safety rules know "
                 "of earlier saves",
             ) from None
-        return cls(path, fd, repairs, seq)
+        try:
+            return cls(path, fd, repairs, seq, segment_bytes)
+        except OSError as error:
+            os.close(fd)
+            raise _refused(path, "cannot read", error) from None
 
     def begin(self, *, run: str, last_seq: int, stamp: Stamp) -> None:
         """Say whose events follow, after which `seq` (0: none), and who tells the time.
@@ -170,12 +216,7 @@ class JournalWriter:
         """
         self._check()
         envelope = _begun(self._envelope)
-        record = envelope.around(event, cycle)
-        try:
-            line = encode(record)
-        except ValueError:
-            record = writable(record)
-            line = encode(record)
+        record, line = _encoded(envelope.around(event, cycle))
         envelope.last_seq = record.seq
         self._buffer += line
         if self._pending_since is None:
@@ -194,9 +235,11 @@ class JournalWriter:
         if not self._buffer:
             return
         try:
-            _write_all(self._fd, self._buffer)
+            write_all(self._fd, self._buffer)
         except OSError as error:
             raise self._fail("write", error) from None
+        self._digest.update(self._buffer)
+        self._bytes += len(self._buffer)
         self._buffer.clear()
         self._pending_since = None
         self._unsynced = True
@@ -224,6 +267,51 @@ class JournalWriter:
         """Whether something has waited for 100 ms at this moment of the run (`mono`)."""
         return self._pending_since is not None and mono_ns - self._pending_since >= FLUSH_NS
 
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `rotate`."""
+        return self._bytes + len(self._buffer) >= self._segment_bytes
+
+    def rotate(self, state: str, checkpoint: dict[str, Any], *, cycle: int | None) -> Record:
+        """Close the file, and begin the next one.
+
+        Args:
+            state: the machine's.
+            checkpoint: what all lines so far have come to: see `core.checkpoint`.
+            cycle: the one that goes on.
+
+        Returns:
+            The first record of the new file, which is on the disk.
+
+        Raises:
+            Fault: journal: writing has failed, now or earlier. Every line before is on the disk.
+        """
+        self.sync()
+        envelope = _begun(self._envelope)
+        closed = closed_path(self.path, self._number)
+        opened = envelope.around(
+            SegmentOpened(
+                number=self._number + 1,
+                predecessor=closed.name,
+                predecessor_seq=envelope.last_seq,
+                predecessor_sha256=self._digest.hexdigest(),
+                state=state,
+                checkpoint=checkpoint,
+            ),
+            cycle,
+        )
+        record, line = _encoded(opened)
+        try:
+            fd = change_over(self.path, closed, line)
+        except OSError as error:
+            raise self._fail("rotate", error) from None
+        old, self._fd = self._fd, fd
+        os.close(old)
+        envelope.last_seq = record.seq
+        self._number += 1
+        self._digest, self._bytes = hashlib.sha256(line), len(line)
+        return record
+
     def close(self) -> None:
         """Sync, and give the file and its lock back. A second time does nothing.
 
@@ -248,7 +336,7 @@ class JournalWriter:
 
     def _fail(self, what: str, error: OSError) -> Fault:
         self._fault = _refused(self.path, f"cannot {what}", error)
-        self._buffer.clear()
+        self._buffer = bytearray()  # who failed may still hold the other
         self._pending_since = None
         return self._fault
 
@@ -268,6 +356,14 @@ class _Envelope:
         )
 
 
+def _encoded(record: Record) -> tuple[Record, bytes]:
+    try:
+        return record, encode(record)
+    except ValueError:
+        record = writable(record)
+        return record, encode(record)
+
+
 def _begun(envelope: _Envelope | None) -> _Envelope:
     if envelope is None:
         raise RuntimeError("begin() comes before append()")
@@ -276,32 +372,77 @@ def _begun(envelope: _Envelope | None) -> _Envelope:
 
 def _open_locked(path: Path) -> int:
     _make_directories(path.parent)
-    fd, new = _open_or_create(path)
+    with suppress(BlockingIOError):
+        for _ in range(_TRIES):
+            fd = _open_or_create(path)
+            if _locked(path, fd):
+                return fd
+    raise _fault(
+        path,
+        f"another vsync writes the journal {path}",
+        "stop the other one, or give this one a journal of its own with --journal",
+    )
+
+
+def _locked(path: Path, fd: int) -> bool:
+    """Lock the file; False: its writer has closed it meanwhile, and it is no longer the journal.
+
+    Raises:
+        BlockingIOError: another process writes it.
+    """
+    there = False
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise _fault(path, f"{path} is not a file", "--journal wants a file of its own")
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _fault(
-                path,
-                f"another vsync writes the journal {path}",
-                "stop the other one, or give this one a journal of its own with --journal",
-            ) from None
-        if new:
-            sync_directory(path.parent)
-    except BaseException:
-        os.close(fd)
-        raise
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        there = os.path.samestat(path.stat(), os.fstat(fd))
+    finally:
+        if not there:
+            os.close(fd)
+    return there
+
+
+def _open_or_create(path: Path) -> int:
+    try:
+        return os.open(path, FLAGS)
+    except FileNotFoundError:
+        pass
+    fd = next_made(path)
+    if fd is not None:
+        return fd
+    closed = closed_segments(path)
+    if closed:
+        raise _fault(
+            path,
+            f"{path} is gone, but {closed[-1].path.name} before it is there",
+            "put it back, or move all its files aside; a new journal forgets what the safety rules "
+            "know of earlier saves",
+        )
+    try:
+        fd = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, FLAGS)
+    sync_directory(path.parent)
     return fd
 
 
-def _open_or_create(path: Path) -> tuple[int, bool]:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
-    try:
-        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
-    except FileExistsError:
-        return os.open(path, flags), False
+def _refuse_beheaded(path: Path, fd: int) -> None:
+    """Raises JournalError: closed files are there, but what is written does not go on from them."""
+    closed = closed_segments(path)
+    if not closed:
+        return
+    number = number_in(os.pread(fd, 1024, 0)) or 1
+    if number != closed[-1].number + 1:
+        name = closed[-1].path.name
+        raise JournalError(f"it does not go on where {name} ends", line=1, byte=0, file=path.name)
+
+
+def _digest_of(fd: int) -> tuple[hashlib._Hash, int]:
+    digest, at = hashlib.sha256(), 0
+    while chunk := os.pread(fd, _HASHED_AT_ONCE, at):
+        digest.update(chunk)
+        at += len(chunk)
+    return digest, at
 
 
 def _make_directories(directory: Path) -> None:
@@ -312,13 +453,6 @@ def _make_directories(directory: Path) -> None:
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
         sync_directory(each.parent)
-
-
-def _write_all(fd: int, data: bytes | bytearray) -> None:
-    with memoryview(data) as view:
-        done = 0
-        while done < len(view):
-            done += os.write(fd, view[done:])
 
 
 def _refused(path: Path, what: str, error: OSError) -> Fault:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from vsync_sm.core.checkpoint import checkpoint
 from vsync_sm.core.events import CycleFinished, Event, Record
+from vsync_sm.core.machine import State
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.writer import Journal
+
+_IN_A_CYCLE = frozenset(map(str, (State.listing, State.working)))
 
 Sink = Callable[[Record, View], None]
 """Gets each record, with the view after it, once it is in the journal's hands. Must not raise."""
@@ -27,13 +31,25 @@ class Ledger:
     def tell(self, *events: Event) -> None:
         """Write the events down, in the running cycle if there is one. Raises Fault(JOURNAL)."""
         for event in events:
-            record = self._journal.append(event, cycle=self.cycle)
-            self.memory.note(record)
-            self.view = apply(self.view, record)
-            for sink in self._sinks:
-                sink(record, self.view)
+            self._show(self._journal.append(event, cycle=self.cycle))
             if isinstance(event, CycleFinished):
                 self.cycle = None
+        if self._journal.full and self._may_rotate():
+            running = self.view.cycle.number if self.view.cycle is not None else None
+            known = checkpoint(self.view, self.memory)
+            self._show(self._journal.rotate(self.view.state.name, known, cycle=running))
+
+    def _may_rotate(self) -> bool:
+        # Not before the checks have passed, nor from a verdict to the end of its cycle: who begins
+        # to read behind a checkpoint must be able to check the rest.
+        name = self.view.state.name
+        return name in _IN_A_CYCLE if self.view.cycle is not None else name == State.waiting
+
+    def _show(self, record: Record) -> None:
+        self.memory.note(record)
+        self.view = apply(self.view, record)
+        for sink in self._sinks:
+            sink(record, self.view)
 
     def tell_synced(self, *events: Event) -> None:
         """The same, and return only when it lies on the disk."""
