@@ -23,6 +23,7 @@ from vsync_sm.core.safety import Limits
 from vsync_sm.core.status_key import STATUS
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.recall import newest, usable
+from vsync_sm.journal.segments import usage
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.exposed import Exposed
@@ -270,8 +271,8 @@ def engine(
 
 def _journal_size(journal: Path) -> dict[str, float]:
     try:
-        return {"bytes": journal.stat().st_size}
-    except OSError:  # somebody has moved it aside
+        return {"bytes": usage(journal).bytes}
+    except OSError:
         return {}
 
 
