@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,6 +29,14 @@ _COLOURS = {logging.WARNING: "33", logging.ERROR: "31"}
 _MARKS = {logging.DEBUG: " ", logging.INFO: "·", logging.WARNING: "!", logging.ERROR: "✖"}
 DRAIN_S = 0.5
 """At the end the last lines have so many seconds to be written."""
+
+EACH = 20
+"""Of one cycle's paths that failed, or went backwards, or are carried, so many are told each.
+
+A restored snapshot would else fill a log with all its paths, cycle after cycle.
+"""
+
+_OF_PATHS = (e.PathFailed, e.InsightCarriedForward, e.InsightRegressed)
 
 _CLEAR = "\r\x1b[K"
 _PROGRESS_NS = 100_000_000
@@ -119,6 +128,8 @@ class Log:
         self._progress = progress
         self._allow_command = allow_command
         self._live = False
+        self._cycle: int | None = None
+        self._of_paths: Counter[type] = Counter()
         handler = logging.StreamHandler(stream)
         handler.setFormatter(_Json() if json else _Plain(colour=colour))
         handler.terminator = "\n"
@@ -130,7 +141,9 @@ class Log:
         """Log one record; on a terminal, redraw the progress."""
         level = _LEVELS[severity(record.event)]
         if self._logger.isEnabledFor(level):
-            self._log(level, self._words(record), record)
+            words = self._words(record)
+            if words:
+                self._log(level, words, record)
         if self._progress is not None:
             self._progress(record, view)
 
@@ -149,6 +162,8 @@ class Log:
 
     def _words(self, record: e.Record) -> str:
         event = record.event
+        if isinstance(event, _OF_PATHS) and not self._logger.isEnabledFor(logging.DEBUG):
+            return self._of_path(record)
         if isinstance(event, e.SaveRefused):
             if event.allowance == self._refused:
                 return f"{sentence(record)}: as before"
@@ -162,6 +177,21 @@ class Log:
         if isinstance(event, e.CheckPassed) and event.note:
             words = f"{words}. {printable(event.note)}"
         return words
+
+    def _of_path(self, record: e.Record) -> str:
+        """The words for one path of maybe many; "" past `EACH` of them."""
+        if record.cycle != self._cycle:
+            self._cycle = record.cycle
+            self._of_paths.clear()
+        kind = type(record.event)
+        self._of_paths[kind] += 1
+        if self._of_paths[kind] > EACH + 1:
+            return ""
+        if self._of_paths[kind] <= EACH:
+            return sentence(record)
+        return (
+            f"{sentence(record)}; more like this are in the journal, and here with log.level debug"
+        )
 
 
 def progress(view: View) -> str:
