@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.core.test_pathglob import paths, patterns
 from vsync_sm.core.choice import Choice, Part, choice_in, whole
 
 CHOICE = Choice(
@@ -75,6 +78,24 @@ def test_where_a_walk_begins() -> None:
     ]
     assert not CHOICE.whole
     assert Choice(whole(["a/", "b/"])).whole
+
+
+@given(
+    st.sampled_from(["", "a/", "a/b/"]),
+    st.lists(patterns, max_size=2),
+    st.lists(patterns, max_size=2),
+    paths,
+)
+def test_no_walk_passes_a_chosen_path_by(
+    under: str, include: list[str], exclude: list[str], path: str
+) -> None:
+    """What is chosen lies in folders that are entered: else it would vanish."""
+    choice = Choice([Part("kv/", under, tuple(include), tuple(exclude))])
+    if not choice.belongs("kv/", path):
+        return
+    folders = [path[: at + 1] for at, character in enumerate(path) if character == "/"]
+    assert path.startswith(under)
+    assert all(choice.may_hold("kv/", each) for each in folders if each.startswith(under))
 
 
 def test_what_no_path_fits_is_told() -> None:

@@ -32,6 +32,7 @@ from tests.workshop import PATIENCE_S
 from tui.app import Console
 from tui.feed import LiveFeed
 from tui.glance import Glance
+from tui.widgets import path as path_panel
 from tui.widgets.buckets import BucketsPanel
 from tui.widgets.cycles import CyclesPanel
 from tui.widgets.keys import Keys
@@ -40,7 +41,7 @@ from tui.widgets.path import PathPanel
 from vsync_sm.core import events as e
 from vsync_sm.core.shapes import BucketSeen, View
 from vsync_sm.core.view import apply
-from vsync_sm.core.whereabouts import Whereabouts
+from vsync_sm.core.whereabouts import Whereabouts, Word
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.lookup import look_up
 
@@ -357,6 +358,10 @@ def test_another_panel_may_ask_and_markup_is_none(journal: Path) -> None:
         assert "? secret/data/[b]x[/b]: UNKNOWN" in stage.text()
 
     play(panel, act, size=(100, 24))
+
+
+def test_every_word_of_an_answer_has_its_mark() -> None:
+    assert path_panel._LOOKS.keys() == {*Word}
 
 
 def test_what_may_be_meant_is_named(journal: Path) -> None:
