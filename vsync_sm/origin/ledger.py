@@ -40,8 +40,10 @@ class Ledger:
             self._show(self._journal.rotate(self.view.state.name, known, cycle=running))
 
     def _may_rotate(self) -> bool:
-        # Not before the checks have passed, nor from a verdict to the end of its cycle: who begins
-        # to read behind a checkpoint must be able to check the rest.
+        # Not before the checks have passed, nor from a verdict to the end of its cycle, nor behind
+        # the run's last word: who begins to read at a checkpoint must be able to check the rest.
+        if self.view.ended is not None:
+            return False
         name = self.view.state.name
         return name in _IN_A_CYCLE if self.view.cycle is not None else name == State.waiting
 
