@@ -53,7 +53,7 @@ def interrupted(workshop: Workshop, *arguments: str) -> subprocess.CompletedProc
 def test_check_is_a_table_of_what_passed(workshop: Workshop, mount: str) -> None:
     told = vsync(workshop.home, "check", *on(workshop))
     assert (told.returncode, told.stderr) == (0, "")
-    *table, note, cost = told.stdout.splitlines()
+    *table, note, cost, a_day, takes = told.stdout.splitlines()
     names = ["Consul sync path", "Vault server", "Vault token", "Vault freshness"]
     names += [f"mount {mount}", f"capabilities on {mount}"]
     width = max(map(len, names))
@@ -62,6 +62,9 @@ def test_check_is_a_table_of_what_passed(workshop: Workshop, mount: str) -> None
     assert note.startswith("· The token may do more than vsync needs")
     assert LEAST in note
     assert cost.startswith("A cycle costs 4 requests to Vault: 1 list, 0 metadata reads, 2 looks")
+    assert a_day.startswith("A cycle each 1 s: 345,600 requests a day, and about 1.1 GB a day")
+    assert takes.startswith("At ")
+    assert " and 2 workers a cycle takes about " in takes
     assert everything(workshop) == {}
     assert not workshop.journal.exists()
 
@@ -260,9 +263,9 @@ def test_check_and_plan_tell_what_is_chosen(workshop: Workshop, mount: str) -> N
     ]
     told = vsync(workshop.home, "check", *how)
     assert told.returncode == 0
-    *_, one, two, three, four, cost = told.stdout.splitlines()
+    *_, one, two, three, four, cost, _, _ = told.stdout.splitlines()
     assert [one, two, three, four] == lines
-    assert cost.startswith("A cycle costs 4 requests to Vault: 1 list, 1 metadata read, 2 looks")
+    assert cost.startswith("A cycle costs 5 requests to Vault: 1 list, 1 metadata read, 2 looks")
     assert f"✔ capabilities on {mount}apps/ " in told.stdout
 
     told = vsync(workshop.home, "plan", *how)

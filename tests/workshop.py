@@ -86,6 +86,7 @@ class Workshop:
                 "syncPath": sync_path,
                 "numWorkers": 2,
                 "tick": "1s",
+                "tickJitter": 0,
                 "timeout": "30s",
                 "requestTimeout": "10s",
                 "status": False,  # tests count requests to Consul; it comes when it comes

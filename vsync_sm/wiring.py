@@ -39,6 +39,7 @@ from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame
 from vsync_sm.origin.ledger import Sink
 from vsync_sm.origin.orders import REST_S, Hands, Mode, Orders
+from vsync_sm.origin.throttle import Throttle
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
 
@@ -144,7 +145,10 @@ def servers(settings: Settings) -> Servers:
     )
     from_file = origin.vault.token_file is not None
     again = (lambda: _token(settings)) if from_file else None
-    return Servers(vault=vault, consul=consul, access=Access(vault, token, again))
+    throttle = Throttle(origin.vault.max_requests_per_second)
+    return Servers(
+        vault=vault, consul=consul, access=Access(vault, token, again), throttle=throttle
+    )
 
 
 def terms(settings: Settings) -> Terms:
@@ -237,6 +241,7 @@ def engine(
             terms=terms(settings),
             required=Required(data=capabilities.data, metadata=capabilities.metadata),
             tick_s=settings.origin.tick,
+            tick_jitter=settings.origin.tick_jitter,
             probe="" if mode is Mode.plan else f"origin-{started.host}",
             started=started,
             notify_after=settings.notify.after_failures,

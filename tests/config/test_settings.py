@@ -22,7 +22,8 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert (found.log.level, found.log.type, found.notify.command) == ("info", "auto", ())
     assert (found.origin.tick, found.origin.timeout, found.origin.request_timeout) == (60, 300, 30)
     assert (found.origin.num_workers, found.origin.max_shrink) == (1, 0.2)
-    assert found.origin.max_failed_paths == 0.1
+    assert (found.origin.max_failed_paths, found.origin.tick_jitter) == (0.1, 0.05)
+    assert found.origin.vault.max_requests_per_second == 0
     assert (found.origin.carry_warn_after, found.notify.after_failures) == (10, 10)
     assert found.origin.vault.address == "http://127.0.0.1:8200"
     assert found.origin.consul.address == "127.0.0.1:8500"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from tests.origin.bench import Bench
 from tests.origin.scenes import Scene, came, entered, until
 from tests.workshop import Run, Workshop
+from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record
@@ -58,6 +60,21 @@ def test_the_first_cycle_at_once_then_one_each_interval(workshop: Workshop) -> N
     assert due(first) <= first.mono + 0.3 * NS
     assert all(due(two) >= due(one) + 0.3 * NS for one, two in pairwise(begun))
     assert all(two.mono >= due(one) for one, two in pairwise(begun))
+
+
+@pytest.mark.parametrize(("drawn", "hours"), [(0.0, 9.5), (0.5, 10.0), (0.999_999, 10.5)])
+def test_each_tick_is_drawn_anew_and_the_journal_says_when_it_is(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, drawn: float, hours: float
+) -> None:
+    draws = iter([drawn, 0.5])
+    monkeypatch.setattr(wiring, "system_random", lambda: lambda: next(draws))
+    scene = Scene(workshop)
+    scene.on(came(e.CycleFinished), lambda: scene.signal(signal.SIGUSR1))
+    scene.on(came(e.CycleFinished, nth=2), scene.signal)
+    run = scene.run(tick="10h", tickJitter=0.05)
+    first, second = starts(run)
+    for start, most in ((first, hours), (second, 10.0)):
+        assert most - 0.1 < (due(start) - start.mono) / NS / 3600 <= most
 
 
 def test_a_cycle_that_outlasts_the_interval_piles_up_none(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import RetryScheduled
-from vsync_sm.origin.patience import ATTEMPTS, FLOOR_S, RETRIES, Cancelled, Patience
+from vsync_sm.origin.patience import ATTEMPTS, FLOOR_S, JITTER, RETRIES, Cancelled, Patience
 
 
 class Time(threading.Event):
@@ -33,12 +33,12 @@ class Time(threading.Event):
 
 
 class Asked:
-    """A patience whose jitter always takes the whole delay, and what it reported."""
+    """A patience whose jitter is always `drawn`, and what it reported."""
 
-    def __init__(self) -> None:
+    def __init__(self, drawn: float = 0.0) -> None:
         self.time = Time()
         self.reported: list[RetryScheduled] = []
-        self.patience = Patience(self.time, lambda: 0.999_999, self.time, self.reported.append)
+        self.patience = Patience(self.time, lambda: drawn, self.time, self.reported.append)
 
     def call(self, *, fails: int, retry_after: float | None = None) -> int:
         """How often a request is sent that fails so often."""
@@ -65,6 +65,14 @@ def test_delays_double_and_begin_anew_after_a_success() -> None:
     assert asked.delays == pytest.approx([0.1, 0.2, 0.4], abs=0.001)
     assert asked.call(fails=1) == 2
     assert asked.delays[-1] == pytest.approx(0.1, abs=0.001)
+
+
+@pytest.mark.parametrize(("retry_after", "least"), [(None, FLOOR_S), (0.0, FLOOR_S), (2.0, 2.0)])
+def test_jitter_only_ever_adds(retry_after: float | None, least: float) -> None:
+    for drawn in (0.0, 0.5, 0.999_999):
+        asked = Asked(drawn)
+        asked.call(fails=1, retry_after=retry_after)
+        assert asked.delays == pytest.approx([least * (1 + JITTER * drawn)], abs=0.001)
 
 
 def test_a_request_is_sent_four_times_at_the_most() -> None:

@@ -155,7 +155,10 @@ class RequiredCapabilities(_Section):
 
 
 class Vault(_Section):
-    """The Vault that is indexed, and how to log in there."""
+    """The Vault that is indexed, how to log in there, and how often it is asked at the most.
+
+    `max_requests_per_second` of 0 is no ceiling.
+    """
 
     address: Annotated[str, BeforeValidator(values.vault_address)] = "http://127.0.0.1:8200"
     token: Secret = None
@@ -164,6 +167,7 @@ class Vault(_Section):
     namespace: Annotated[str | None, BeforeValidator(values.namespace)] = None
     ca_cert: Annotated[Path | None, BeforeValidator(_ca_file)] = None
     required_capabilities: RequiredCapabilities = RequiredCapabilities()
+    max_requests_per_second: Annotated[float, BeforeValidator(values.rate)] = 0.0
 
 
 class Consul(_Section):
@@ -189,6 +193,7 @@ class Origin(_Section):
     sync_path: Annotated[str, BeforeValidator(values.sync_path)] = "vsync/"
     num_workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = 1
     tick: Annotated[float, BeforeValidator(values.seconds("8760h"))] = 60.0
+    tick_jitter: Annotated[float, BeforeValidator(values.jitter)] = 0.05
     timeout: Annotated[float, BeforeValidator(values.seconds("168h"))] = 300.0
     request_timeout: Annotated[float, BeforeValidator(values.seconds("1h"))] = 30.0
     start_timeout: Annotated[float | None, BeforeValidator(values.seconds("8760h"))] = None

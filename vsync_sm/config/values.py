@@ -149,6 +149,28 @@ def share(value: object) -> float:
     return float(value)
 
 
+def jitter(value: object) -> float:
+    """A share of the tick, half of it at the most."""
+    found = share(value)
+    if found > 0.5:
+        raise Wrong(
+            "is more than half of the tick", "write a fraction from 0 to 0.5: 0.05 is usual"
+        )
+    return found
+
+
+def rate(value: object) -> float:
+    """Requests a second, a fraction too; 0: no ceiling."""
+    hint = "write a number: 50 a second, 0.5 is one in two seconds, 0 is no ceiling"
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Wrong(f"must be a number, is {kind(value)}", hint)
+    if not (value == 0 or 0.001 <= value <= 1_000_000):
+        raise Wrong("must be 0, or from 0.001 to 1000000", hint)
+    return float(value)
+
+
 def _as_fraction(percent: str) -> str:
     if not _NUMBER.fullmatch(percent.strip()) or not 0 <= float(percent) <= 100:
         return ""

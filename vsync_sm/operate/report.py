@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 import msgspec
 
 from vsync_sm.core import events as e
 from vsync_sm.core.choice import Choice, choice_in
+from vsync_sm.core.cost import Cost
 from vsync_sm.core.present import count, printable, refusal, sentence, unchosen
 from vsync_sm.core.view import View
 
 SHOWN = 20
 """So many paths of each kind are listed for a person; `--json` lists all."""
+
+
+NS = 1_000_000_000
 
 
 class CheckReport:
@@ -22,23 +27,19 @@ class CheckReport:
     def __init__(self) -> None:
         self._checks: dict[str, e.CheckPassed | e.CheckFailed] = {}  # as each ended last
         self._faults: list[e.FaultRaised] = []
-        self._folders = 0
-        self._mounts = 0
         self._choice = _ChoiceReport()
+        self._cost = _CostReport()
         self._paths: int | None = None
 
     def __call__(self, record: e.Record, _: View) -> None:
         """Gather one record."""
         event = record.event
         self._choice(event)
+        self._cost(record)
         if isinstance(event, e.CheckPassed | e.CheckFailed):
             self._checks[event.check] = event
         elif isinstance(event, e.FaultRaised):
             self._faults.append(event)
-        elif isinstance(event, e.MountChecked):
-            self._mounts += 1
-        elif isinstance(event, e.FolderListed):
-            self._folders += 1
         elif isinstance(event, e.PathsListed):
             self._paths = event.paths
 
@@ -64,18 +65,50 @@ class CheckReport:
             if not self.complete and not self._faults:
                 yield "✖ Interrupted: not everything was checked."
         yield from self._choice.lines()
-        yield from self._cost()
+        yield from self._cost.lines()
 
-    def _cost(self) -> Iterator[str]:
-        if self._paths is None:
+
+class _CostReport:
+    """What a cycle costs, once everything was listed.
+
+    How long a request takes is the median time between two folders that were listed one after the
+    other: nothing else is asked meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._started: e.RunStarted | None = None
+        self._mounts = 0
+        self._lists: list[int] = []  # ns each
+        self._before = 0
+        self._paths: int | None = None
+
+    def __call__(self, record: e.Record) -> None:
+        event = record.event
+        if isinstance(event, e.RunStarted):
+            self._started = event
+        elif isinstance(event, e.MountChecked):
+            self._mounts += 1
+        elif isinstance(event, e.FolderListed):
+            self._lists.append(record.mono - self._before)
+        elif isinstance(event, e.PathsListed):
+            self._paths = event.paths
+        self._before = record.mono
+
+    def lines(self) -> Iterator[str]:
+        started = self._started
+        if started is None or self._paths is None:
             return
-        total = 1 + 2 * self._mounts + self._folders + self._paths
-        yield (
-            f"A cycle costs {count(total, 'request')} to Vault: {count(self._folders, 'list')}, "
-            f"{count(self._paths, 'metadata read')}, "
-            f"{count(2 * self._mounts, 'look')} at mounts, 1 to catch up; and to Consul 1 read, "
-            "and mostly 1 write when something has changed."
-        )
+        origin = started.config.get("origin", {})
+        yield from Cost(
+            mounts=self._mounts,
+            folders=len(self._lists),
+            paths=self._paths,
+            tick_s=started.tick_s,
+            timeout_s=started.timeout_s,
+            workers=origin.get("numWorkers", 1),
+            per_second=origin.get("vault", {}).get("maxRequestsPerSecond", 0.0),
+            round_trip_s=median(self._lists) / NS if self._lists else None,
+        ).lines()
 
 
 class _ChoiceReport:

@@ -1,4 +1,4 @@
-"""How long a cycle's requests may take, and how many there were (safety rule 8)."""
+"""When a cycle's requests are sent, how long they may take (safety rule 8), how many there were."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Requests
 from vsync_sm.origin.clock import NS, Clock
+from vsync_sm.origin.patience import Cancelled
+from vsync_sm.origin.throttle import Throttle
 
 SAVE_LIMIT_S = 5.0
 """From `save_started` on the deadline no longer aborts; each call to Consul has this limit."""
@@ -15,8 +17,24 @@ SAVE_LIMIT_S = 5.0
 class Budget:
     """Gives each request its total limit: no longer than what is left of the cycle."""
 
-    def __init__(self, clock: Clock, *, deadline: int, request_timeout_s: float) -> None:
-        """`deadline` is in the clock's monotonic nanoseconds, `request_timeout_s` in seconds."""
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        deadline: int,
+        request_timeout_s: float,
+        throttle: Throttle | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        """
+        Args:
+            deadline: in the clock's monotonic nanoseconds.
+            request_timeout_s: in seconds.
+            throttle: gives each request to Vault its turn.
+            cancelled: ends every wait once it is set; one of its own unless given.
+        """
+        self.cancelled = cancelled or threading.Event()
+        self._throttle = throttle or Throttle()
         self._clock = clock
         self._deadline = deadline
         self._request_timeout_s = request_timeout_s
@@ -25,7 +43,13 @@ class Budget:
         self._consul = 0
 
     def vault(self) -> float:
-        """The limit of the next request to Vault, seconds. Raises Fault(DEADLINE)."""
+        """The limit of the next request to Vault, seconds, once it is its turn.
+
+        Raises:
+            Fault: DEADLINE, nothing is left of the cycle; no longer is a turn waited for.
+            Cancelled: the cycle was torn down while it waited.
+        """
+        self._await_turn()
         limit = self._left()
         with self._lock:
             self._vault += 1
@@ -48,6 +72,12 @@ class Budget:
         """How many requests were sent so far."""
         with self._lock:
             return Requests(vault=self._vault, consul=self._consul)
+
+    def _await_turn(self) -> None:
+        turn = min(self._throttle.turn(self._clock.mono()), self._deadline)
+        while (pause := (turn - self._clock.mono()) / NS) > 0:
+            if self.cancelled.wait(pause):
+                raise Cancelled
 
     def _left(self) -> float:
         left = (self._deadline - self._clock.mono()) / NS

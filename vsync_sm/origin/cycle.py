@@ -19,6 +19,7 @@ from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.listing import Listed, Lister, list_everything
 from vsync_sm.origin.saving import Recalled, Saver, reindex
 from vsync_sm.origin.scope import Scope
+from vsync_sm.origin.throttle import Throttle
 from vsync_sm.origin.working import Crew, Worked
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
@@ -46,11 +47,12 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Servers(msgspec.Struct, frozen=True):
-    """Whom a cycle talks to."""
+    """Whom a cycle talks to, and how often at the most."""
 
     vault: Vault
     consul: Consul
     access: Access
+    throttle: Throttle
 
 
 class Cycle:
@@ -70,7 +72,12 @@ class Cycle:
         self.deadline = clock.mono() + int(terms.timeout_s * NS)
         self._terms = terms
         self._servers = servers
-        budget = Budget(clock, deadline=self.deadline, request_timeout_s=terms.request_timeout_s)
+        budget = Budget(
+            clock,
+            deadline=self.deadline,
+            request_timeout_s=terms.request_timeout_s,
+            throttle=servers.throttle,
+        )
         self._scope = Scope(number, inbox, budget, clock, random)
         self._lister = Lister(self._scope, servers.vault, servers.access, terms.choice)
         self._crew: Crew | None = None

@@ -312,7 +312,7 @@ class Engine:
                 num_buckets=terms.num_buckets,
                 deadline_s=terms.timeout_s,
                 asked=self._demands.begin_cycle(self._cycle.deadline),
-                next_tick=self._mono() + int(orders.tick_s * NS),
+                next_tick=self._mono() + orders.next_tick_in(hands.random),
             )
         )
         self._pull(Trigger.tick)

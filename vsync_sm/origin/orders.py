@@ -12,7 +12,7 @@ from vsync_sm.core.notice import Notice
 from vsync_sm.core.view import View
 from vsync_sm.journal.writer import Journal
 from vsync_sm.origin.checks import Required
-from vsync_sm.origin.clock import Clock, Random
+from vsync_sm.origin.clock import NS, Clock, Random
 from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.ledger import Sink
@@ -33,22 +33,28 @@ class Mode(Enum):
 class Orders(msgspec.Struct, frozen=True):
     """What a run is told to do.
 
-    `tick_s` is seconds; `notify_after` cycles in a row that were not complete, a human is told;
-    `probe` names the Consul probe key ("": none); `allow` is the id of a
-    refusal that a human, `by`, allows. The start-up checks wait for servers for `start_timeout_s`
-    seconds (None: without end).
+    `tick_s` is seconds, `tick_jitter` the share of it that a tick may come sooner or later;
+    `notify_after` cycles in a row that were not complete, a human is told; `probe` names the
+    Consul probe key ("": none); `allow` is the id of a refusal that a human, `by`, allows.
+    The start-up checks wait for servers for `start_timeout_s` seconds (None: without end).
     """
 
     mode: Mode
     terms: Terms
     required: Required
     tick_s: float
+    tick_jitter: float
     probe: str
     started: RunStarted
     notify_after: int = 10
     start_timeout_s: float | None = None
     allow: str = ""
     by: str = ""
+
+    def next_tick_in(self, random: Random) -> int:
+        """Nanoseconds from one cycle's start to the next one's, drawn anew for each tick."""
+        spread = self.tick_jitter * (2 * random() - 1)
+        return int(self.tick_s * (1 + spread) * NS)
 
 
 class Hands(msgspec.Struct, frozen=True):

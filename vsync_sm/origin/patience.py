@@ -23,6 +23,8 @@ RETRIES = 100
 FLOOR_S = 0.1
 CEILING_S = 5.0
 RETRY_AFTER_CEILING_S = 30.0
+JITTER = 0.5
+"""A wait is longer than it has to be by up to this share of it."""
 
 _T = TypeVar("_T")
 
@@ -93,7 +95,8 @@ class Patience:
             self._cancelled.wait(pause)
 
     def _failed(self, fault: Fault, sent: int) -> float | None:
-        # A missing or zero Retry-After is never taken at its word: there is a floor.
+        # A missing or zero Retry-After is never taken at its word: there is a floor. Jitter only
+        # adds: nobody comes sooner than was asked, and no two origins come back together.
         if not fault.retry:
             return None
         with self._lock:
@@ -103,8 +106,8 @@ class Patience:
             if sent >= self._resume:  # what was out together and fails together counts once
                 self._streak = min(self._streak + 1, 10)
             exponent = max(self._streak - 1, 0)
-            backoff = min(FLOOR_S * 2**exponent, CEILING_S) * (0.5 + self._random() / 2)
+            backoff = min(FLOOR_S * 2**exponent, CEILING_S)
             asked = min(fault.retry_after or 0.0, RETRY_AFTER_CEILING_S)
-            delay: float = max(FLOOR_S, backoff, asked)
+            delay: float = max(backoff, asked) * (1 + JITTER * self._random())
             self._resume = max(self._resume, self._clock.mono() + int(delay * NS))
             return delay

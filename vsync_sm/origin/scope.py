@@ -29,7 +29,7 @@ class Scope:
         self.number = number
         self.budget = budget
         self.clock = clock
-        self.cancelled = threading.Event()
+        self.cancelled = budget.cancelled
         self.patience = Patience(clock, random, self.cancelled, lambda fact: self.tell((fact,)))
         self._inbox = inbox
         self._lock = threading.Lock()

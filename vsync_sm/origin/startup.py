@@ -51,6 +51,7 @@ class Startup:
             clock,
             deadline=now + int(terms.timeout_s * NS),  # it has as long as a cycle
             request_timeout_s=self._request_limit_s(),
+            throttle=self._hands.servers.throttle,
         )
         self._scope = Scope(None, self._hands.inbox, budget, clock, self._hands.random)
         self._thread = threading.Thread(

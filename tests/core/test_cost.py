@@ -1,0 +1,80 @@
+"""What a cycle costs, and what is recommended: arithmetic alone."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from vsync_sm.core.cost import Cost
+
+TEN_THOUSAND = Cost(
+    mounts=1, folders=100, paths=10_000, tick_s=60.0, timeout_s=300.0, workers=1, round_trip_s=0.002
+)
+
+
+def lines(cost: Cost, **changed: object) -> list[str]:
+    """What a human is told."""
+    return list(msgspec.structs.replace(cost, **changed).lines())
+
+
+def test_ten_thousand_secrets_a_minute_are_46_gigabytes_of_audit_log_a_day() -> None:
+    assert TEN_THOUSAND.requests == 10_103
+    requests, a_day, takes = lines(TEN_THOUSAND)
+    assert requests.startswith(
+        "A cycle costs 10,103 requests to Vault: 100 lists, 10,000 metadata reads, "
+        "2 looks at mounts, 1 to catch up; "
+    )
+    assert "14,548,320 requests a day, and about 46.6 GB a day" in a_day
+    assert "(an estimate: 3.2 kB a request)" in a_day
+    assert takes.endswith("and 1 worker a cycle takes about 20.2 s.")
+
+
+def test_workers_share_the_reads_and_nothing_else() -> None:
+    assert TEN_THOUSAND.takes_s(10) == pytest.approx((103 + 1_000) * 0.002)
+
+
+@pytest.mark.parametrize(
+    ("changed", "advice"),
+    [
+        ({}, []),
+        (
+            {"round_trip_s": 0.02},
+            ["half of origin.tick (1 min): origin.numWorkers: 8, or origin.tick: 405s would do"],
+        ),
+        ({"round_trip_s": 0.02, "workers": 8}, []),
+        (
+            {"round_trip_s": 0.05},
+            [
+                "longer than origin.timeout (5 min): it would be aborted",
+                "origin.numWorkers: 21, or origin.tick: 1011s would do",
+            ],
+        ),
+        (
+            {"per_second": 200.0, "workers": 16},  # no number of workers gets past the ceiling
+            ["half of origin.tick (1 min): origin.tick: 102s would do"],
+        ),
+        ({"per_second": 500.0, "workers": 16}, []),
+    ],
+)
+def test_advice_comes_where_a_cycle_takes_more_than_half_of_the_tick(
+    changed: dict[str, object], advice: list[str]
+) -> None:
+    _, _, takes, *told = lines(TEN_THOUSAND, **changed)
+    assert len(told) == len(advice)
+    assert all(wanted in line for wanted, line in zip(advice, told, strict=True))
+    ceiling = changed.get("per_second")
+    assert (f"{ceiling:g} a second at the most" in takes) if ceiling else "at the most" not in takes
+
+
+def test_what_is_recommended_is_enough() -> None:
+    slow = msgspec.structs.replace(TEN_THOUSAND, round_trip_s=0.05)
+    assert slow.workers_needed is not None
+    for better in (
+        msgspec.structs.replace(slow, workers=slow.workers_needed),
+        msgspec.structs.replace(slow, tick_s=slow.tick_needed_s, timeout_s=slow.tick_needed_s),
+    ):
+        assert not [line for line in better.lines() if line.startswith("→")]
+
+
+def test_nothing_is_recommended_where_nothing_was_measured() -> None:
+    assert len(lines(TEN_THOUSAND, round_trip_s=None)) == 2
