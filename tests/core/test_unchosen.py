@@ -11,6 +11,8 @@ from tests.core.test_whereabouts import A, Told, read, vanished
 from tests.core.viewing import refused as refusal_of
 from tests.core.viewing import run_started
 from vsync_sm.core import events as e
+from vsync_sm.core.checkpoint import checkpoint
+from vsync_sm.core.memory import Memory
 from vsync_sm.core.present import refusal, rules, sentence, severity
 from vsync_sm.core.whereabouts import Word
 from vsync_sm.origin.alarms import newly_refused
@@ -164,6 +166,32 @@ def test_it_is_chosen_again() -> None:
     assert told.said()[0] is Word.OUT
     told.saved(vanished(1))
     assert "it is gone from Vault" in told.said()[1]
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_the_file_in_which_the_run_began_is_gone(readable: bool) -> None:
+    """Where a journal goes on in a later file, its checkpoint knows what is chosen."""
+    told = Told()
+    restarted(told, "team/")
+    told.unchanged()
+    known = checkpoint(told.view, Memory())
+    if not readable:  # another vsync wrote it
+        known["view"] = {"run": 3}
+    del told.records[:]
+    told(
+        e.SegmentOpened(
+            number=2,
+            predecessor="a.jsonl",
+            predecessor_seq=9,
+            predecessor_sha256="ab" * 32,
+            state="waiting",
+            checkpoint=known,
+        )
+    )
+    told.unchanged()
+    assert told.said()[0] is (Word.NOT_CHOSEN if readable else Word.UNKNOWN)
+    told.saved(leaving())
+    assert "leaves it out" in told.said()[1], "the line itself says so"
 
 
 def test_a_mount_that_was_taken_out() -> None:

@@ -14,6 +14,7 @@ from vsync_sm.core.insight import Insight
 from vsync_sm.core.shapes import Pause
 from vsync_sm.core.sync_info import bucket_of, data_path, mount_of
 from vsync_sm.core.trail import Fate, Seen, Trail
+from vsync_sm.core.view import view_of
 
 NEAR = 5
 """So many paths that may be meant are named."""
@@ -163,6 +164,15 @@ class Trails:
         if self.cycle is not None:
             self._end_cycle(Fate(self.cycle, "crashed", "", record.ts))
 
+    def _segment_opened(self, _: e.Record, event: e.SegmentOpened) -> None:
+        if self.choice is not None:
+            return
+        try:  # the file with the run's beginning may be there no more
+            run = view_of(event).run
+        except ValueError:
+            return
+        self.choice = choice_in(run.config) if run is not None else None
+
     def _run_finished(self, record: e.Record, _: e.RunFinished) -> None:
         self.ended = True
         if self.cycle is not None:  # a second signal ends it at once
@@ -214,7 +224,9 @@ class Trails:
     def _vanished(self, record: e.Record, event: e.InsightVanished) -> None:
         trail = self._trails.get(event.path)
         if trail is not None:
-            trail.vanished(event, self._seen(record), self.left_out(event.path))
+            unknown = "the configuration leaves it out" if event.unchosen else ""
+            left_out = self.left_out(event.path) or unknown
+            trail.vanished(event, self._seen(record), left_out)
 
     def _regressed(self, record: e.Record, event: e.InsightRegressed) -> None:
         trail = self._trails.get(event.path)
@@ -273,6 +285,7 @@ class Trails:
 
     _folds: ClassVar[dict[type, Callable[[Trails, e.Record, Any], None]]] = {
         e.RunStarted: _run_started,
+        e.SegmentOpened: _segment_opened,
         e.RunFinished: _run_finished,
         e.Transitioned: _transitioned,
         e.CycleStarted: _cycle_started,
