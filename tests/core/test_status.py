@@ -131,6 +131,20 @@ def test_a_terminal_is_not_steered() -> None:
     assert "\n" not in told
 
 
+def test_a_status_key_that_cannot_be_written() -> None:
+    seen = started()
+    seen(e.StatusFailed(kind="consul_forbidden", message="Permission denied", hint="h"))
+    (line,) = [each for each in status_lines(seen.view, seen.now()) if "status key" in each]
+    assert line == "status key not written since 2026-11-02 10:00:03 UTC: Permission denied"
+    told = status_document(seen.view, seen.now())["status_key"]
+    assert (told["kind"], told["message"]) == ("consul_forbidden", "Permission denied")
+    seen(e.StatusWritten())
+    assert status_document(seen.view, seen.now())["status_key"] is None
+    seen(e.StatusFailed(kind="timeout", message="m"))
+    seen.start()  # another run asks anew
+    assert status_document(seen.view, seen.now())["status_key"] is None
+
+
 # --- for programs ----------------------------------------------------------------------------
 
 NAMES = {
