@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,11 @@ ROLE_ID = "CANARY-role-id-4713"
 SECRET_ID = "CANARY-secret-id-4714"
 ARGUMENT = "CANARY-argument-4715"
 VALUE = "CANARY-value-4716"
-SECRETS = (VAULT_TOKEN, WRONG_TOKEN, CONSUL_TOKEN, ROLE_ID, SECRET_ID, ARGUMENT, VALUE)
+URL_SECRET = "CANARY-url-4717"
+SECRETS = (
+    *(VAULT_TOKEN, WRONG_TOKEN, CONSUL_TOKEN, ROLE_ID, SECRET_ID, ARGUMENT, VALUE),
+    URL_SECRET,
+)
 LEAST = {"data": [], "metadata": ["read", "list"]}
 
 
@@ -262,6 +267,34 @@ def test_nothing_is_told_when_the_notify_program_cannot_be_started(shop: Worksho
     told.check()
 
 
+def test_nothing_is_told_of_the_urls_at_which_a_human_is_told(shop: Workshop) -> None:
+    """Nobody listens there; that is told, and not where."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        at = f"ada:{URL_SECRET}@127.0.0.1:{nobody.getsockname()[1]}/{URL_SECRET}"
+        shop.config["notify"] = {"urls": [f"json://{at}", f"xml://{at}"]}
+        (shop.home / "urls").write_text(f"form://{at}\n")
+        shop.config["notify"]["urlsFile"] = str(shop.home / "urls")
+        told = Told(shop)
+        for way in (EVERY_WAY[0], EVERY_WAY[-2]):
+            assert told.run(*way, vault={"token": WRONG_TOKEN}) == 1
+        config = str(shop.write_config())
+        tried = vsync(shop.home, "notify-test", "--config", config)
+        assert tried.returncode == 1
+        told.add("notify-test", tried.stdout + tried.stderr)
+        env = {"VSYNC_NOTIFY_URLS": f"tgram://{URL_SECRET}"}
+        mistaken = vsync(shop.home, "notify-test", "--config", config, env=env)
+        assert mistaken.returncode == 2
+        told.add("a mistake", mistaken.stdout + mistaken.stderr)
+    notified = [each.event for each in shop.records() if isinstance(each.event, e.Notified)]
+    assert sorted(each.through for each in notified) == [
+        *("notify.urlsFile[0] (form://…)", "notify.urls[0] (json://…)"),
+        "notify.urls[1] (xml://…)",
+    ]
+    assert not any(each.ok for each in notified)
+    told.check()
+
+
 def test_nothing_is_seen_in_the_process_list(shop: Workshop) -> None:
     file = shop.home / "token"
     file.write_text(VAULT_TOKEN)
@@ -314,6 +347,11 @@ MISTAKEN: tuple[dict[str, Any], ...] = (
     {"notify": {"command": ["tell", {"password": ARGUMENT}]}},
     {"notify": {"command": f"tell '{ARGUMENT}"}},
     {"notify": {"comand": ["tell", ARGUMENT]}},
+    {"notify": {"urls": [f"slak://{URL_SECRET}"]}},
+    {"notify": {"urls": [URL_SECRET, f"json://{URL_SECRET}\n"]}},
+    {"notify": {"urls": {"slack": URL_SECRET}}},
+    {"notify": {"url": [f"slack://{URL_SECRET}"]}},
+    {"notify": {"urlsFile": f"slack://{URL_SECRET}"}},
 )
 
 

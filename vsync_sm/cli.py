@@ -43,7 +43,12 @@ def _main(arguments: list[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda got, _frame: early.append(got))
     options = parse(arguments)
-    at_once = {"replay": _replay, "ctl": _ctl, "where": _where}.get(options.command)
+    at_once = {
+        "replay": _replay,
+        "ctl": _ctl,
+        "where": _where,
+        "notify-test": _notify_test,
+    }.get(options.command)
     if at_once is not None:
         return at_once(options)
     from vsync_sm.config import ConfigError
@@ -292,6 +297,12 @@ def _where(options: argparse.Namespace) -> int:
     from vsync_sm import where
 
     return where.run(options, _write)
+
+
+def _notify_test(options: argparse.Namespace) -> int:
+    from vsync_sm import notify_test
+
+    return notify_test.run(options, _write)
 
 
 def _ctl(options: argparse.Namespace) -> int:

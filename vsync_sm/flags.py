@@ -23,6 +23,7 @@ vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm plan [--json] [options]
        vsync-sm ctl status | sync | pause | resume | abort | allow ID | halt
        vsync-sm where PATH [--journal FILE | --config FILE] [--json]
+       vsync-sm notify-test [--config FILE]
        vsync-sm replay JOURNAL [--cycle N] [--json | --json-lines]
        vsync-sm demo\
 """
@@ -39,14 +40,16 @@ examples:
   vsync-sm ctl status                   is the running origin healthy, and what is it doing?
   vsync-sm ctl allow 3f2a…              let it save once what it has refused
   vsync-sm where secret/app/db          I changed it at 14:02: is it out?
+  vsync-sm notify-test                  would a human be told? (sends a test message)
   vsync-sm replay journal.jsonl         what happened?
   vsync-sm demo                         watch it on local servers
 
 exit codes:
   0  stopped as asked (a signal), or --once saved or had nothing to save
   1  halted by a fatal fault; check: something is not in place; replay: the journal is damaged or
-     contradicts itself; ctl: it was not done, or status: failing; where: nothing is known of it
-  2  usage or configuration; nothing was contacted
+     contradicts itself; ctl: it was not done, or status: failing; where: nothing is known of it;
+     notify-test: a channel failed
+  2  usage or configuration; nothing was contacted; notify-test: nothing is configured
   3  --once, plan: the cycle was, or would be, aborted or refused; ctl status: refused;
      where: it is not out, or not yet
   128 + n  a second signal
@@ -172,6 +175,20 @@ def _parser() -> _Parser:
     where.add_argument("path", metavar="PATH", help="secret/app/db, or as the API has it")
     where.add_argument("--json", action="store_true", help="one JSON document")
     _which_origin(where)
+
+    notify_test = command(
+        "notify-test",
+        "send a test message through each channel",
+        more=" Each of notify.command, notify.urls and notify.urlsFile gets one, at the same time. "
+        "Exit code: 0 all went, 1 one did not, 2 none is configured.",
+    )
+    notify_test.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="YAML, or JSON as origin.json (default: config.yaml, if there is one)",
+    )
 
     replay = command("replay", "tell what a journal holds, and check it")
     replay.add_argument("file", metavar="JOURNAL", type=Path, help="the journal's file")
@@ -328,10 +345,12 @@ def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
     if options.allow == "":
         return "--allow needs the id of a refusal", "the refusal printed it; replay tells it too"
     if command is None and not options.headless:
-        commands = "check, plan, ctl, where, replay or demo"
+        commands = "check, plan, ctl, where, notify-test, replay or demo"
         return "nothing to do", f"say --headless, or a command: {commands}"
     if command in {"ctl", "where"}:
         said = [name for name in said if name not in {"config", "journal"}]
-    if command in {"replay", "demo", "ctl", "where"} and said:
+    if command == "notify-test":
+        said = [name for name in said if name != "config"]
+    if command in {"replay", "demo", "ctl", "where", "notify-test"} and said:
         return f"{command} takes no --{said[0].replace('_', '-')}", "leave it out"
     return None

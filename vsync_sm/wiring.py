@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from vsync_sm import __version__
-from vsync_sm.config import ConfigError, Settings, read_token
+from vsync_sm.config import ConfigError, Notify, Settings, read_token
 from vsync_sm.core.errors import Fault, FaultKind, JournalError, StoppedEarly
 from vsync_sm.core.events import RunStarted, Unknown
 from vsync_sm.core.memory import Memory
@@ -25,9 +25,10 @@ from vsync_sm.core.view import View, apply
 from vsync_sm.journal.recall import newest, usable
 from vsync_sm.journal.segments import usage
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
+from vsync_sm.operate.channels import Channel, command_channel, url_channel
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.exposed import Exposed
-from vsync_sm.operate.notify import CommandNotifier
+from vsync_sm.operate.notify import Notifier
 from vsync_sm.operate.status import Put, StatusKey
 from vsync_sm.operate.supervisor import supervisor
 from vsync_sm.origin.access import Access
@@ -207,12 +208,9 @@ def engine(
         timeout_s=settings.origin.timeout,
         value_limit_bytes=settings.origin.consul.kv_max_value_size,
     )
-    notifier = CommandNotifier(
-        settings.notify.command if writes else (),
-        inbox,
-        about={"host": started.host, "run": run, "version": __version__},
-        environment=environment,
-    )
+    about = {"host": started.host, "run": run, "version": __version__}
+    ways = channels(settings.notify, about) if writes else []
+    notifier = Notifier(ways, inbox, environment=environment)
     writer: Journal = NullJournal()
     control: Control | None = None
     status: StatusKey | None = None
@@ -286,6 +284,12 @@ def _put_status(consul: Consul, prefix: str) -> Put:
         consul.put(f"{prefix}{STATUS}", value, lambda: limit_s)
 
     return put
+
+
+def channels(notify: Notify, about: Mapping[str, str]) -> list[Channel]:
+    """The ways to a human, in the order of the configuration. `about` goes with each notice."""
+    ways = [command_channel(notify.command, about)] if notify.command else []
+    return ways + [url_channel(label, url, about) for label, url in notify.labelled_urls()]
 
 
 def _start_timeout(settings: Settings, mode: Mode) -> float | None:

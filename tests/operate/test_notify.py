@@ -20,7 +20,7 @@ from tests.workshop import Run, Workshop
 from vsync_sm import __version__
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.operate import notify
+from vsync_sm.operate import channels
 from vsync_sm.origin.inbox import FaultCame
 
 FATAL = Fault(
@@ -145,7 +145,7 @@ def test_how_it_went_is_told(workshop: Workshop, notify: dict[str, Any], detail:
 def test_one_that_hangs_is_killed_with_its_children(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "LIMIT_S", 2.0)
+    monkeypatch.setattr(channels, "LIMIT_S", 2.0)
     pids = workshop.home / "pids"
     notified = fatal_in(workshop, notify=hangs(pids)).one(e.Notified)
     assert (notified.ok, notified.detail) == (False, "it took longer than 2 s and was killed")
@@ -154,7 +154,7 @@ def test_one_that_hangs_is_killed_with_its_children(
 
 
 def test_the_limit_is_ten_seconds() -> None:
-    assert notify.LIMIT_S == 10.0
+    assert channels.LIMIT_S == 10.0
 
 
 @pytest.mark.parametrize("when", ["halted", "listing"])
@@ -162,7 +162,7 @@ def test_a_signal_does_not_wait_for_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """It is left to itself then; the run is over at once."""
-    monkeypatch.setattr(notify, "LIMIT_S", 60.0)
+    monkeypatch.setattr(channels, "LIMIT_S", 60.0)
     pids = workshop.home / "pids"
     began = time.monotonic()
     run = fatal_in(

@@ -13,8 +13,9 @@ from vsync_sm.config import choosing, sources, values
 from vsync_sm.config.files import missing_file, read_file
 from vsync_sm.config.mistakes import HIDDEN, ConfigError, Mistake, shown
 from vsync_sm.config.schema import Schema, Tree
-from vsync_sm.config.settings import Bases, Journal, Settings, token_in
+from vsync_sm.config.settings import Bases, Journal, Notify, Settings, token_in
 from vsync_sm.config.sources import ECOSYSTEM, Found, Given
+from vsync_sm.operate.channels import has_apprise, understood
 from vsync_sm.operate.place import default_journal
 
 _NO_FILE = "configuration (no file; environment and command line only)"
@@ -36,7 +37,7 @@ _WAYS = "VSYNC_ORIGIN_VAULT_TOKEN, origin.vault.tokenFile, origin.vault.token or
 
 # An empty text in these is how the Go program's files leave them out.
 _MAY_BE_EMPTY = frozenset({
-    "name", "log.level", "log.type", "journal.file", "metrics.address",
+    "name", "log.level", "log.type", "journal.file", "metrics.address", "notify.urlsFile",
     _TOKEN, _TOKEN_FILE, "origin.vault.namespace", "origin.vault.caCert",
     f"{_APPROLE}.path", f"{_APPROLE}.role_id", f"{_APPROLE}.secret_id",
     "origin.consul.token", "origin.consul.dc", "origin.consul.caCert",
@@ -63,7 +64,7 @@ SCHEMA = Schema(
     _tree(Settings),
     secrets=frozenset({
         _TOKEN, f"{_APPROLE}.role_id", f"{_APPROLE}.secret_id",
-        "origin.consul.token", "notify.command",
+        "origin.consul.token", "notify.command", "notify.urls",
     }),
     unused=frozenset({
         "destination", "ignoreDeletes", "origin.ignoreDeletes", "logLevel", "pprof",
@@ -108,6 +109,8 @@ def load(
     _check_choice(found)
     bases = Bases(cwd=cwd, home=environment.get("HOME", ""))
     settings = _validate(found, read, bases)
+    if settings is not None:
+        _check_urls(found, settings.notify)
     if settings is None or found.mistakes:
         where = str(file or "config.yaml") if read else _NO_FILE
         raise ConfigError(where, tuple(sorted(found.mistakes, key=lambda m: m.field.lower())))
@@ -141,6 +144,51 @@ def journal_file(*, file: Path | None, environment: Mapping[str, str], cwd: Path
     where = str(file or "config.yaml") if read else _NO_FILE
     mistake = _mistake(_label("journal.file", given), given.value, cause, hide=False)
     raise ConfigError(where, (mistake,))
+
+
+def notify_settings(*, file: Path | None, environment: Mapping[str, str], cwd: Path) -> Notify:
+    """How an origin with this file and environment tells a human, whatever else they say.
+
+    Raises:
+        ConfigError: the file cannot be read as a mapping, or something of it is wrong.
+    """
+    found = Found()
+    read = _read(found, file, cwd)
+    sources.take_environment(found, SCHEMA, environment)
+    prefix, notify = "notify.", None
+    given = {name: each for name, each in found.given.items() if name.startswith(prefix)}
+    told = {
+        name.removeprefix(prefix): each.value
+        for name, each in given.items()
+        if not _is_left_out(name, each)
+    }
+    found.mistakes = [each for each in found.mistakes if each.field.lower().startswith(prefix)]
+    bases = Bases(cwd=cwd, home=environment.get("HOME", ""))
+    try:
+        notify = Notify.model_validate(told, context=bases)
+        _check_urls(found, notify)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            detail["loc"] = ("notify", *detail["loc"])
+            found.mistakes += _mistakes(found, detail)
+    if notify is None or found.mistakes:
+        raise ConfigError(str(file or "config.yaml") if read else _NO_FILE, tuple(found.mistakes))
+    return notify
+
+
+def _check_urls(found: Found, notify: Notify) -> None:
+    labelled = notify.labelled_urls()
+    if not labelled:
+        return
+    if not has_apprise():
+        hint = "pip install 'vsync-sm[notify]', or use notify.command"
+        name = labelled[0][0].partition("[")[0]
+        found.mistake(name, HIDDEN, "needs apprise, which is not installed", hint)
+        return
+    for (label, _), good in zip(labelled, understood([url for _, url in labelled]), strict=True):
+        if not good:
+            hint = "see the services and their URLs: apprise --details"
+            found.mistake(label, HIDDEN, "is no URL that apprise understands", hint)
 
 
 def read_token(settings: Settings) -> str:
@@ -262,7 +310,8 @@ def _mistakes(found: Found, detail: ErrorDetails) -> Iterator[Mistake]:
     given = found.given.get(name)
     if isinstance(cause, values.WrongItems):
         for at, item, wrong in cause.items:
-            yield _mistake(_label(f"{name}{at}", given), item, wrong, hide=False)
+            hide = name in SCHEMA.secrets
+            yield _mistake(_label(f"{name}{at}", given), item, wrong, hide=hide)
         return
     if not isinstance(cause, values.Wrong):  # pydantic's own words, should a check miss something
         cause = values.Wrong(detail["msg"], "see docs/configuration.md", hide=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from vsync_sm.config import choosing, values
 from vsync_sm.config.files import read_limited
 from vsync_sm.core.choice import Choice, Part, whole
+from vsync_sm.operate.channels import shown_url
 
 TOKEN_LIMIT = 65_536
 """Bytes; whatever is longer is no token file."""
@@ -48,6 +50,36 @@ def _token_file(value: object, info: ValidationInfo) -> Path:
     path = _path(value, info)
     token_in(path)
     return path
+
+
+@dataclass(frozen=True)
+class UrlsFile:
+    """A file of URLs, a line each, as it was read."""
+
+    path: Path
+    urls: tuple[SecretStr, ...]
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _urls_file(value: object, info: ValidationInfo) -> UrlsFile:
+    if "://" in str(value):
+        raise values.Wrong("is a URL, not a file's path", "put it under notify.urls", hide=True)
+    path = _path(value, info)
+    try:
+        lines = _content(path, TOKEN_LIMIT).decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise values.Wrong("holds no text", "write a URL on each line") from None
+    told = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    try:
+        found = values.urls(told)
+    except values.WrongItems as wrong:
+        at, _, why = wrong.items[0]
+        raise values.Wrong(f"its URL {at} {why.wrong}", why.hint) from None
+    if not found:
+        raise values.Wrong("holds no URL", "write a URL on each line")
+    return UrlsFile(path=path, urls=tuple(SecretStr(url) for url in found))
 
 
 def _ca_file(value: object, info: ValidationInfo) -> Path:
@@ -108,7 +140,7 @@ class Log(_Section):
 
 
 class Notify(_Section):
-    """How a human is told: a program and its arguments; empty: nobody is.
+    """How a human is told: a program and its arguments, apprise's URLs; neither: nobody is.
 
     `after_failures`: told once so many cycles in a row have saved nothing and not been complete.
     """
@@ -116,7 +148,21 @@ class Notify(_Section):
     command: Annotated[
         tuple[str, ...], BeforeValidator(values.command), Field(repr=False)
     ] = ()  # an argument may hold a secret: not in the repr
+    urls: Annotated[tuple[SecretStr, ...], BeforeValidator(values.urls)] = ()
+    urls_file: Annotated[UrlsFile | None, BeforeValidator(_urls_file)] = None
     after_failures: Count = 10
+
+    def labelled_urls(self) -> list[tuple[str, str]]:
+        """Every URL with what it is called: `notify.urls[0]`, …, then `notify.urlsFile[0]`, …."""
+        sources = {
+            "notify.urls": self.urls,
+            "notify.urlsFile": self.urls_file.urls if self.urls_file else (),
+        }
+        return [
+            (f"{name}[{at}]", url.get_secret_value())
+            for name, urls in sources.items()
+            for at, url in enumerate(urls)
+        ]
 
 
 class Journal(_Section):
@@ -231,15 +277,18 @@ class Settings(_Section):
         """The configuration for the journal: JSON-ready, in the file's own spelling, no secrets.
 
         A secret that is set reads `(set)`; of `notify.command` only the program is shown, since
-        its arguments may hold one. What is not set is left out.
+        its arguments may hold one, of a URL only the scheme. What is not set is left out.
         """
-        notify = self.notify.model_copy(update={"command": self.notify.command[:1]})
-        plain = _plain(self.model_copy(update={"notify": notify}))
+        urls = tuple(shown_url(url.get_secret_value()) for url in self.notify.urls)
+        told = {"command": self.notify.command[:1], "urls": urls or None}
+        plain = _plain(self.model_copy(update={"notify": self.notify.model_copy(update=told)}))
         assert isinstance(plain, dict)  # noqa: S101  for the type: a section becomes a dict
         return plain
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, UrlsFile):
+        return str(value)
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         pairs = {f.alias or n: getattr(value, n) for n, f in fields.items() if not f.exclude}

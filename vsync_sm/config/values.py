@@ -24,6 +24,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = re.compile(r"[!-~]+", re.ASCII)
 _DATACENTRE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s/?#@\\\[\]:]+)")
 
 # The words of the Go program's logger, and what each means here.
@@ -303,6 +304,26 @@ def _argument(item: object) -> str:
     if "\0" in item or _SURROGATE.search(item):
         raise Wrong("holds a NUL or half a character", "remove it")
     return item
+
+
+def urls(value: object) -> tuple[str, ...]:
+    """Apprise's URLs; in one text they are parted by spaces, or it is a JSON array."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        value = value.split()
+    given = items(value)
+    bad = [(f"[{at}]", item, wrong) for at, item in enumerate(given) if (wrong := _no_url(item))]
+    if bad:
+        raise WrongItems(bad)
+    return tuple(str(item) for item in given)
+
+
+def _no_url(item: object) -> Wrong | None:
+    like = "write it like slack://… or mailto://…, as apprise has it"
+    try:
+        found = text(item)
+    except Wrong as wrong:
+        return wrong
+    return None if _URL.fullmatch(found) else Wrong("is no URL", like)
 
 
 def sync_path(value: object) -> str:

@@ -1,105 +1,54 @@
-"""Informing a human: a program of the user's own gets the notice as JSON on its standard input."""
+"""Informing a human: each notice goes through every channel, on threads that nobody waits for."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
-
-import orjson
+from collections.abc import Callable, Mapping, Sequence
 
 from vsync_sm.core.events import Notified
 from vsync_sm.core.notice import Notice
-from vsync_sm.operate.supervisor import VARIABLES
+from vsync_sm.operate.channels import Channel, for_programs, outcome
 from vsync_sm.origin.inbox import Inbox, Informed
 
-LIMIT_S = 10.0
-"""The program has so many seconds, then it is killed."""
 
-
-class CommandNotifier:
-    """Runs `notify.command` for each notice on a thread of its own; the inbox hears how it went."""
+class Notifier:
+    """Sends notices, each channel on a thread of its own; the inbox hears how it went."""
 
     def __init__(
-        self,
-        command: tuple[str, ...],
-        inbox: Inbox,
-        *,
-        about: Mapping[str, str],
-        environment: Mapping[str, str],
+        self, channels: Sequence[Channel], inbox: Inbox, *, environment: Mapping[str, str]
     ) -> None:
-        """`about` (host, run, version) goes with each notice; `environment` is the program's."""
-        self._command = command
+        """`environment` is that of the channels' programs, but for what is vsync's own in it."""
+        self._channels = tuple(channels)
         self._inbox = inbox
-        self._about = dict(about)
-        self._environment = {
-            name: value for name, value in environment.items() if not _is_ours(name)
-        }
+        self._environment = for_programs(environment)
 
     def inform(self, notice: Notice) -> int:
-        """Start the program and return at once. 0 when none is configured."""
-        if not self._command:
-            return 0
-        message = self._message(notice)
-        threading.Thread(
-            target=self._run, args=(notice.kind, message), name="notify", daemon=True
-        ).start()
-        return 1
+        """Begin with every channel and return at once: how many there are."""
+        self._begin(notice, lambda notified: self._inbox.post(Informed(notified)))
+        return len(self._channels)
 
-    def inform_and_wait(self, notice: Notice) -> None:
-        """The same, where there is no inbox to hear how it went; at most `LIMIT_S` seconds."""
-        if self._command:
-            self._outcome(self._message(notice))
+    def inform_and_wait(self, notice: Notice) -> list[Notified]:
+        """The same, where there is no inbox: how each went, in order, once all have.
 
-    def _message(self, notice: Notice) -> bytes:
-        return orjson.dumps(
-            {
-                **self._about,
-                "kind": notice.kind,
-                "fatal": notice.fatal,
-                "message": notice.message,
-                "hint": notice.hint,
-                "context": dict(notice.context),
-            }
-        )
+        They go at the same time, so that it takes as long as the slowest, `channels.LIMIT_S` at
+        most.
+        """
+        told: list[Notified] = []
+        for thread in self._begin(notice, told.append):
+            thread.join()
+        order = [channel.through for channel in self._channels]
+        return sorted(told, key=lambda notified: order.index(notified.through))
 
-    def _run(self, kind: str, message: bytes) -> None:
-        detail = self._outcome(message)
-        notified = Notified(
-            kind=kind, through=Path(self._command[0]).name, ok=not detail, detail=detail
-        )
-        self._inbox.post(Informed(notified))
+    def _begin(self, notice: Notice, tell: Callable[[Notified], object]) -> list[threading.Thread]:
+        def run(channel: Channel) -> None:
+            detail = outcome(channel, notice, self._environment)
+            through = channel.through
+            tell(Notified(kind=notice.kind, through=through, ok=not detail, detail=detail))
 
-    def _outcome(self, message: bytes) -> str:
-        try:
-            process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=self._environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return f"it could not be started: {error.strerror}"
-        try:
-            process.communicate(message, timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return f"it took longer than {LIMIT_S:g} s and was killed"
-        return f"it exited with {process.returncode}" if process.returncode else ""
-
-
-def _is_ours(name: str) -> bool:
-    # vsync's own logins are none of the program's business, nor may it speak to the service
-    # manager in vsync's name; its own logins are left to it.
-    if name in VARIABLES:
-        return True
-    ours = name.upper().startswith(("VSYNC_", "VAULT_", "CONSUL_"))
-    return ours and any(word in name.upper() for word in ("TOKEN", "SECRET", "ROLE", "AUTH"))
+        threads = [
+            threading.Thread(target=run, args=(channel,), name="notify", daemon=True)
+            for channel in self._channels
+        ]
+        for thread in threads:
+            thread.start()
+        return threads

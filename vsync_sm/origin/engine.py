@@ -448,6 +448,7 @@ class Engine:
         if moved:
             return 0.0
         if self._machine.state is State.checking and not self._demands.stopping:
+            # Who stops looks often: the thread of the last try may be about to end.
             rest = self._startup.rest_s
             return BREATH_S if rest is None else min(rest, self._hands.rest_s)
         if self._machine.state is not State.waiting:
