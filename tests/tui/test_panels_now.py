@@ -347,6 +347,16 @@ def test_a_fatal_one_is_marked() -> None:
     assert "✖ FATAL sealed: the token is gone" in shown(FaultsPanel(brief=True), view)
 
 
+def test_in_brief_the_newest_are_whole_where_there_is_room_for_it() -> None:
+    long = fault("Vault at https://vault.example:8200 cannot be reached: Connection refused")
+    view = viewed([began(), *aborted(1, fault("short")), *aborted(2, replace(long, kind="far"))])
+    roomy = shown(FaultsPanel(brief=True), view, size=(40, 12)).replace("│", "").split()
+    assert "cannot be reached: Connection refused" in " ".join(roomy)
+    tight = shown(FaultsPanel(brief=True), view, size=(40, 6))
+    assert "refused" not in tight
+    assert "short" in tight, "none is hidden for another one's sake"
+
+
 def test_in_brief_a_group_is_two_lines_with_its_time() -> None:
     text = shown(FaultsPanel(brief=True), viewed(troubles()), size=(60, 8))
     lines = [line.strip("│ ") for line in text.splitlines()[1:5]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from textual.content import Content
 
@@ -43,8 +43,9 @@ class FaultsPanel(Browse):
         self.list.title(f"faults {_total(glance)}".rstrip(), _memory(glance))
         if not groups:
             return Rows([Line(nothing(EMPTY))])
-        short = _short if self._opens else _brief
-        return Rows([line for group in groups for line in short(group, glance, width)])
+        if not self._opens:
+            return Rows(list(_fitting(groups, glance, width, self.list.depth)))
+        return Rows([line for group in groups for line in _short(group, glance, width)])
 
     def told(self, glance: Glance, width: int) -> Rows:
         at = self.list.cursor
@@ -101,17 +102,35 @@ def _short(group: FaultGroup, glance: Glance, width: int) -> Iterator[Line]:
     yield Line(said(f"  {times}{when}{where}", MUTED), key)
 
 
-def _brief(group: FaultGroup, glance: Glance, width: int) -> Iterator[Line]:
+def _fitting(
+    groups: Sequence[FaultGroup], glance: Glance, width: int, depth: int
+) -> Iterator[Line]:
+    """All in brief; the newest whole, as far as `depth` lines have room for it."""
+    told = [list(_brief(group, glance, width)) for group in groups]
+    spare = depth - sum(map(len, told))
+    for at, group in enumerate(groups):
+        whole = list(_brief(group, glance, width, whole=True))
+        spare -= len(whole) - len(told[at])
+        if spare < 0:
+            break
+        told[at] = whole
+    for lines in told:
+        yield from lines
+
+
+def _brief(group: FaultGroup, glance: Glance, width: int, *, whole: bool = False) -> Iterator[Line]:
     event = group.newest.event
     when = said(tell(group.newest.ts, glance.times, glance.now), MUTED)
     times = said(f"{number(group.count)} times ", MUTED) if group.count > 1 else ""
     words = Content.assemble(_mark(event), said(f"{event.kind}: ", BOLD), said(event.message))
     room = width - when.cell_length - len(times) - 1
-    yield Line(
-        Content.assemble(words.truncate(room, ellipsis=True, pad=True), " ", times, when),
-    )
+    first, *more = folded(words, width, indent=2, beside=width - room) if whole else [words]
+    yield Line(Content.assemble(first.truncate(room, ellipsis=True, pad=True), " ", times, when))
+    yield from map(Line, more)
     if event.hint:
-        yield Line(hint(event.hint).pad_left(2).truncate(width, ellipsis=True))
+        told = hint(event.hint).pad_left(2)
+        cut = [told.truncate(width, ellipsis=True)]
+        yield from map(Line, folded(told, width, indent=4) if whole else cut)
 
 
 def faults_gist(glance: Glance, width: int) -> list[Content]:

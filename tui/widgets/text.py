@@ -61,14 +61,17 @@ def flow(pieces: Iterable[Content], width: int, *, gap: int = 3) -> list[Content
     return [Content.assemble(*line) for line in lines]
 
 
-def folded(content: Content, width: int, *, indent: int = 0) -> list[Content]:
-    """A long line in as many as it needs; all but the first stand `indent` further in."""
-    if content.cell_length <= width:
+def folded(content: Content, width: int, *, indent: int = 0, beside: int = 0) -> list[Content]:
+    """A long line in as many as it needs; all but the first stand `indent` further in.
+
+    The first leaves `beside` cells to something else.
+    """
+    if content.cell_length <= width - beside:
         return [content]
-    if width - indent < 8:
+    if width - max(indent, beside) < 8:
         return [content]
-    first, *rest = content.wrap(width)
-    if not rest or not indent:
+    first, *rest = content.wrap(width - beside)
+    if not rest or not (indent or beside):
         return [first, *rest]
     more = content[_consumed(content, first) :].wrap(width - indent)
     return [first, *(line.pad_left(indent) for line in more)]
