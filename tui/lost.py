@@ -54,7 +54,7 @@ def silence(
     """
     if view.run is None or view.ended is not None or view.state.name == State.halted:
         return None
-    if quiet_s <= SILENCE_S:
+    if quiet_s <= SILENCE_S or _rests(view, now):
         return None
     if view.state.name == State.waiting:
         why = _overdue(view, now, contact)
@@ -65,6 +65,11 @@ def silence(
         todo = "The origin lives: its control socket answers. It may wait for a server."
         return Silence(f"{why}; its control socket answers", todo, lost=False)
     return Silence(why, _todo(view, contact, reach))
+
+
+def _rests(view: View, now: Now) -> bool:
+    """Whether the start-up checks wait for their next try, which has not been due for long."""
+    return view.postponed is not None and now.mono - view.postponed.due <= SILENCE_S * _NS
 
 
 def _overdue(view: View, now: Now, contact: Contact) -> str:

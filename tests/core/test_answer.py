@@ -438,9 +438,7 @@ def test_what_the_checks_wait_for_since_when_and_until_when() -> None:
         "no cycle was complete yet; the start-up checks have waited for Vault for 1 min 32 s: "
         "Vault is sealed; the next try is in 10 s"
     )
-    assert told.todo == (
-        "See to Vault (unseal it); it is tried again by itself, or at once: vsync-sm ctl sync"
-    )
+    assert told.todo == ("Unseal it. It is tried again by itself, or at once: vsync-sm ctl sync")
     assert next_try_in(seen.view, seen.now(after=2)) == 10.0
     assert seen.answer(after=13).because.endswith("Vault is sealed; it is being tried")
     seen(moved("checks_passed", "checking", "waiting"))
@@ -454,7 +452,7 @@ def test_a_run_of_one_cycle_cannot_be_asked() -> None:
     seen(postponed(server="", hint=""), after=100)
     told = seen.answer()
     assert "have waited for 1 min 30 s: " in told.because
-    assert told.todo == "See to it; it is tried again by itself"
+    assert told.todo == "See to it. It is tried again by itself"
 
 
 def test_who_waits_in_a_run_does_not_in_the_next() -> None:

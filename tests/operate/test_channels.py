@@ -302,7 +302,12 @@ def test_what_apprise_logs_is_not_heard() -> None:
     """It would show the URL."""
     asked = {"url": refused(), "title": "t", "body": "b", "type": "info"}
     said = json.dumps(asked).encode()
-    told = subprocess.run(channels._COURIER, input=said, capture_output=True, check=False)
+    code = (
+        "import logging, sys; logging.basicConfig(level=0); "
+        "from vsync_sm.operate import courier; sys.exit(courier.main())"
+    )
+    listens = [sys.executable, "-c", code]
+    told = subprocess.run(listens, input=said, capture_output=True, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (1, b"", b"")
 
 

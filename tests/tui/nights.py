@@ -139,6 +139,27 @@ def checking() -> Night:
     return night
 
 
+def postponed() -> Night:
+    """The start-up checks wait for a Vault that is sealed; six tries were made."""
+    night = _begun()
+    night.check(1)
+    night.seen("Consul")
+    sealed = {"kind": "sealed", "message": "Vault is sealed", "server": "Vault"}
+    unseal = "Unseal it: vault operator unseal"
+    night.add(e.CheckFailed(check="Vault server", hint=unseal, **sealed))
+    night.seen("Vault", "sealed", "Vault is sealed")
+    waited = 0.0
+    for tries, delay in enumerate((0.8, 1.9, 3.1, 6.4, 14.2, 23.5), start=1):
+        night.add(
+            e.ChecksPostponed(tries=tries, waited_s=waited, delay_s=delay, hint=unseal, **sealed)
+        )
+        waited += delay
+        if tries < 6:
+            night.wait(delay)
+    night.wait(2)
+    return night
+
+
 def listing() -> Night:
     """Vault's folders are listed."""
     night = _quiet()
@@ -293,7 +314,18 @@ def behind() -> Night:
 NIGHTS: dict[str, Callable[[], Night]] = {
     night.__name__: cache(night)
     for night in (
-        *(empty, checking, listing, working, reindexing, saving, waiting, aborted, refused),
+        *(
+            empty,
+            checking,
+            postponed,
+            listing,
+            working,
+            reindexing,
+            saving,
+            waiting,
+            aborted,
+            refused,
+        ),
         *(paused, halted, lost, finished, stuck, behind),
     )
 }

@@ -10,6 +10,7 @@ SMALL, LARGE = (80, 24), (200, 60)
 
 STATES = {
     "checking": Scene("checking"),
+    "postponed": Scene("postponed"),
     "listing": Scene("listing"),
     "working": Scene("working"),
     "reindexing": Scene("reindexing"),
@@ -37,6 +38,7 @@ SIZES = {
     "small_journal": Scene("working", size=SMALL, keys=("2",), words="TAIL"),
     "small_lost": Scene("lost", size=SMALL, unreachable=DEAD),
     "small_halted": Scene("halted", size=SMALL),
+    "small_postponed": Scene("postponed", size=SMALL),
     "large": Scene("working", size=LARGE),
     "large_journal": Scene("working", size=LARGE, keys=("2",), words="TAIL"),
     "light": Scene("working", theme="vsync-light"),

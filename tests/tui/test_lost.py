@@ -55,6 +55,16 @@ def test_waiting_is_lost_only_past_the_tick() -> None:
     assert look("waiting", due + LONG) == "the next cycle was due 16 s ago"
 
 
+def test_a_start_that_waits_is_lost_only_past_its_next_try() -> None:
+    view = NIGHTS["postponed"]().view
+    assert view.postponed is not None
+    due = (view.postponed.due - view.now.mono) / NS
+    assert due > LONG
+    assert look("postponed", LONG) == ""
+    assert look("postponed", due + SHORT) == ""
+    assert look("postponed", due + LONG) == f"no line for {round(due + LONG)} s, in checking"
+
+
 def test_a_late_tick_is_no_loss_while_lines_come() -> None:
     view = NIGHTS["waiting"]().view
     late = Now(0, view.next_tick + 60 * NS)

@@ -21,6 +21,7 @@ from vsync_sm.journal.replay import replay
 WORDS = {
     "empty": Word.BEHIND,
     "checking": Word.BEHIND,
+    "postponed": Word.BEHIND,
     "refused": Word.REFUSED,
     "paused": Word.PAUSED,
     "halted": Word.HALTED,
@@ -28,7 +29,7 @@ WORDS = {
     "stuck": Word.STUCK,
     "behind": Word.BEHIND,
 }
-STATES = {"empty": "checking", "finished": "halted", "lost": "working"}
+STATES = {"empty": "checking", "postponed": "checking", "finished": "halted", "lost": "working"}
 
 
 @pytest.mark.parametrize("name", NIGHTS)

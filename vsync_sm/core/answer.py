@@ -254,11 +254,11 @@ def _waits(
     waited = duration(round(seconds_since(postponed.since, now)))
     again = ""
     if left is not None:
-        again = f"; the next try is in {duration(round(left))}" if left else "; it is being tried"
+        again = f"; the next try is in {duration(int(left))}" if left else "; it is being tried"
     said = f"{because}; the start-up checks have waited{what} for {waited}: {event.message}{again}"
     at_once = "" if view.run is None or view.run.once else f", or at once: {reach.ask('sync')}"
-    hint = f" ({event.hint})" if event.hint else ""
-    return said, f"See to {event.server or 'it'}{hint}; it is tried again by itself{at_once}"
+    todo = (event.hint or f"see to {event.server or 'it'}").rstrip(".")
+    return said, f"{todo[0].upper()}{todo[1:]}. It is tried again by itself{at_once}"
 
 
 def _in_sync(view: View, now: Now, _: Reach) -> tuple[str, str]:
