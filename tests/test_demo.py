@@ -21,8 +21,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.config.configuring import token_of
 from vsync_sm import demo, wiring
-from vsync_sm.config import Settings, load, read_token
+from vsync_sm.config import Settings, load
 from vsync_sm.core.events import SaveRefused
 from vsync_sm.demo.tree import AWKWARD, SANDBOX, SANDBOX_SECRETS
 from vsync_sm.journal.reader import read_journal
@@ -90,7 +91,7 @@ def test_the_origin_gets_servers_a_tree_and_a_user_who_changes_it(home: Path) ->
         assert settings.unused == ()
         seen["journal"] = journal
         seen["servers"] = len(servers_under(home / "tmp"))
-        vault, token = settings.origin.vault.address, read_token(settings)
+        vault, token = settings.origin.vault.address, token_of(settings)
         seen["teams"] = ask(vault, token, "LIST", "/v1/teams/metadata/")[1]["data"]["keys"]
         seen["deleted"] = ask(vault, token, "GET", "/v1/platform/metadata/retired/ftp")[1]["data"]
         seen["forbidden"] = ask(vault, token, "GET", "/v1/teams/data/metadata")[0]

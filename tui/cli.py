@@ -284,7 +284,7 @@ def _watch(feed: Feed, commander: Commander | None, *, journal: Path, readonly: 
 
 def _notes(settings: Settings, running: Running) -> list[str]:
     """What to tell once at the beginning."""
-    notes = [f"unused in the configuration: {unused}" for unused in settings.unused]
+    notes = [*settings.warnings]
     if running.exposed is not None and running.exposed.warning:
         notes.append(running.exposed.warning)
     return notes

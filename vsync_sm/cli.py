@@ -108,7 +108,7 @@ def _check(_: argparse.Namespace, settings: Settings, early: list[int]) -> int:
     from vsync_sm.operate.report import CheckReport
     from vsync_sm.origin.orders import Mode
 
-    _say_unused(settings)
+    _warn(settings)
     report = CheckReport()
     code, _engine = _run(settings, Mode.check, early, [report, *_progress()])
     _write(f"{line}\n" for line in report.lines())
@@ -121,7 +121,7 @@ def _plan(options: argparse.Namespace, settings: Settings, early: list[int]) -> 
     from vsync_sm.operate.report import PlanReport
     from vsync_sm.origin.orders import Mode
 
-    _say_unused(settings)
+    _warn(settings)
     report = PlanReport()
     code, engine = _run(settings, Mode.plan, early, [report, *_progress()])
     report.nothing_to_write = engine.reindexed is None or engine.reindexed.plan.nothing_to_write
@@ -148,8 +148,8 @@ def _headless(options: argparse.Namespace, settings: Settings, early: list[int])
         kind=settings.log.type,
         allow_command=_allow_command(options, settings),
     )
-    for unused in settings.unused:
-        log.say("warning", f"unused in the configuration: {unused}")
+    for warning in settings.warnings:
+        log.say("warning", warning)
     log.say("info", f"journal: {_journal(settings)}")
     mode = Mode.once if options.once else Mode.daemon
     try:
@@ -162,9 +162,9 @@ def _headless(options: argparse.Namespace, settings: Settings, early: list[int])
         log.close()
 
 
-def _say_unused(settings: Settings) -> None:
-    for unused in settings.unused:
-        print(f"unused in the configuration: {unused}", file=sys.stderr)
+def _warn(settings: Settings) -> None:
+    for warning in settings.warnings:
+        print(warning, file=sys.stderr)
 
 
 def _progress() -> list[Sink]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from vsync_sm import __version__
-from vsync_sm.config import ConfigError, Notify, Settings, read_token
+from vsync_sm.config import Notify, Settings
 from vsync_sm.core.errors import Fault, FaultKind, JournalError, StoppedEarly
 from vsync_sm.core.events import RunStarted, Unknown
 from vsync_sm.core.memory import Memory
@@ -25,6 +25,7 @@ from vsync_sm.core.view import View, apply
 from vsync_sm.journal.recall import newest, usable
 from vsync_sm.journal.segments import usage
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
+from vsync_sm.logins import tls, way
 from vsync_sm.operate.channels import Channel, command_channel, url_channel
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.exposed import Exposed
@@ -33,11 +34,12 @@ from vsync_sm.operate.status import Put, StatusKey
 from vsync_sm.operate.supervisor import supervisor
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.checks import Required
-from vsync_sm.origin.clock import Clock, Stamp, SystemClock, stamp_from, system_random
+from vsync_sm.origin.clock import Clock, Random, Stamp, SystemClock, stamp_from, system_random
 from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.demands import HALTING
 from vsync_sm.origin.engine import Engine
-from vsync_sm.origin.inbox import Inbox, SignalCame
+from vsync_sm.origin.inbox import Inbox, SignalCame, TokenTold
+from vsync_sm.origin.keeper import Keeper
 from vsync_sm.origin.ledger import Sink
 from vsync_sm.origin.orders import REST_S, Hands, Mode, Orders
 from vsync_sm.origin.throttle import Throttle
@@ -128,28 +130,27 @@ def _newer(journal: Path, what: str) -> Fault:
     )
 
 
-def servers(settings: Settings) -> Servers:
+def servers(settings: Settings, inbox: Inbox, clock: Clock, random: Random) -> Servers:
     """The clients. Nothing is contacted yet. Raises Fault(CONFIGURATION)."""
     origin = settings.origin
-    token = _token(settings)
     vault = Vault(
-        address=origin.vault.address,
-        token=token,
-        namespace=origin.vault.namespace,
-        ca_cert=_text(origin.vault.ca_cert),
+        address=origin.vault.address, namespace=origin.vault.namespace, tls=tls(origin.vault)
     )
     consul = Consul(
         address=origin.consul.address,
         token=origin.consul.token.get_secret_value() if origin.consul.token else None,
         dc=origin.consul.dc,
-        ca_cert=_text(origin.consul.ca_cert),
+        tls=tls(origin.consul),
     )
-    from_file = origin.vault.token_file is not None
-    again = (lambda: _token(settings)) if from_file else None
+    access = Access(
+        vault,
+        way(origin.vault, vault),
+        clock=clock,
+        random=random,
+        tell=lambda renewed: inbox.post(TokenTold(renewed)),
+    )
     throttle = Throttle(origin.vault.max_requests_per_second)
-    return Servers(
-        vault=vault, consul=consul, access=Access(vault, token, again), throttle=throttle
-    )
+    return Servers(vault=vault, consul=consul, access=access, throttle=throttle)
 
 
 def terms(settings: Settings) -> Terms:
@@ -230,7 +231,8 @@ def engine(
             exposed.begin(past.view)
         writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
         watching = supervisor(environment) if mode is Mode.daemon else None
-        clients = servers(settings)
+        random = system_random()
+        clients = servers(settings, inbox, clock, random)
         if writes and settings.origin.status:
             status = StatusKey(_put_status(clients.consul, settings.prefix), inbox, clock)
         capabilities = settings.origin.vault.required_capabilities
@@ -249,10 +251,18 @@ def engine(
         )
         hands = Hands(
             servers=clients,
+            keeper=Keeper(
+                clients.access,
+                inbox,
+                random,
+                request_timeout_s=settings.origin.request_timeout,
+                renew=settings.origin.renew_token,
+                runs=mode is Mode.daemon,
+            ),
             inbox=inbox,
             journal=writer,
             clock=clock,
-            random=system_random(),
+            random=random,
             inform=notifier.inform,
             sinks=tuple(sink for sink in (control, status, exposed, *sinks) if sink is not None),
             pulses=(
@@ -334,25 +344,9 @@ def _refuse_unknown(allow: str, memory: Memory, journal: Path, prefix: str) -> N
     )
 
 
-def _token(settings: Settings) -> str:
-    try:
-        return read_token(settings)
-    except ConfigError as error:
-        raise Fault(
-            FaultKind.AUTHENTICATION,
-            "the token file cannot be read",
-            hint=f"{error.mistakes[0].wrong}: {error.mistakes[0].hint}",
-            context={"file": str(settings.origin.vault.token_file or "")},
-        ) from None
-
-
 def user() -> str:
     """Who runs this process, as the journal names those who ask for something."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number that has no name
         return f"user {os.getuid()}"
-
-
-def _text(path: Path | None) -> str | None:
-    return str(path) if path is not None else None

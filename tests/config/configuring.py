@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from vsync_sm.config import ConfigError, Settings, load
+from vsync_sm.logins import way
+from vsync_sm.servers.vault import Vault
 
 TOKEN = "s.madeUpForThisTest0000000"
 LEAST = {"VAULT_TOKEN": "dev", "VSYNC_ORIGIN_MOUNTS": "secret/"}
@@ -38,6 +40,14 @@ def mistaken(
         configure(cwd, words, environment, flags)
     assert TOKEN not in str(caught.value)
     return caught.value
+
+
+def token_of(settings: Settings) -> str:
+    """The token that an origin with these settings would use now."""
+    vault = settings.origin.vault
+    read = way(vault, Vault(address=vault.address)).read
+    assert read is not None
+    return read()
 
 
 def origin(**keys: object) -> str:

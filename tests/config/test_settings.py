@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.configuring import LEAST, TOKEN, configure, origin
-from vsync_sm.config import load, read_token
+from tests.config.configuring import LEAST, TOKEN, configure, origin, token_of
+from vsync_sm.config import load
 from vsync_sm.config.loading import SCHEMA
 from vsync_sm.config.schema import squash
 
@@ -65,12 +65,10 @@ def test_an_origin_json_of_the_go_program_works_unchanged(tmp_path: Path) -> Non
     assert (found.origin.consul.address, found.origin.consul.dc) == ("http://127.0.0.1:6500", "dc1")
     assert (found.origin.mounts, found.origin.num_workers) == (("secret/",), 5)
     assert (found.origin.tick, found.origin.timeout) == (10.0, 90.0)
-    assert read_token(found) == TOKEN
+    assert token_of(found) == TOKEN
     assert TOKEN not in repr(found)
-    assert sorted(found.unused) == [
-        "destination", "ignoreDeletes", "logLevel", "origin.renewToken",
-        "origin.vault.approle (the token beside it is used)", "pprof",
-    ]  # fmt: skip
+    assert found.origin.renew_token
+    assert sorted(found.unused) == ["destination", "ignoreDeletes", "logLevel", "pprof"]
 
 
 @pytest.mark.parametrize("words", ["", "# nothing\n", "---\n", "\ufeff", "null", "origin:\n"])
@@ -255,7 +253,9 @@ def test_unknown_variables_are_told_and_no_error(tmp_path: Path) -> None:
 
 def test_unused_keys_are_told(tmp_path: Path) -> None:
     words = "journal: {detail: changes}\norigin: {renewToken: no}\nPPROF: true\n"
-    assert configure(tmp_path, words).unused == ("journal.detail", "pprof", "origin.renewToken")
+    found = configure(tmp_path, words)
+    assert found.unused == ("journal.detail", "pprof")
+    assert not found.origin.renew_token
 
 
 def test_the_journal_flag(tmp_path: Path) -> None:

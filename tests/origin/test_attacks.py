@@ -318,8 +318,9 @@ def test_a_secret_in_a_thousand_folders_that_is_gone(bench: Bench) -> None:
     depth = 1_100
     lists = f"/v1/{bench.mount}metadata/"
     bench.vault.when(method="LIST", path=lists).answer(404, {"errors": []})
-    servers = wiring.servers(bench.shop.settings())
     clock = SystemClock()
+    servers = wiring.servers(bench.shop.settings(), Inbox(), clock, lambda: 0.0)
+    servers.access.begin(lambda: 10.0)
     budget = Budget(clock, deadline=clock.mono() + int(60e9), request_timeout_s=10)
     scope = Scope(1, Inbox(), budget, clock, lambda: 0.0)
     assert Lister(scope, servers.vault, servers.access, Choice(whole([bench.mount]))).gone(

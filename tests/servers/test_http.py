@@ -16,7 +16,7 @@ from tests.servers.raw import OK, RawServer
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.local import ConsulServer
 from vsync_sm.servers import http
-from vsync_sm.servers.http import Reply, Transport
+from vsync_sm.servers.http import Reply, Tls, Transport
 
 
 def soon() -> float:
@@ -298,7 +298,7 @@ def ca_cert(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 def test_tls_with_the_authority_named(tls_server: RawServer, ca_cert: str) -> None:
-    transport = Transport("Vault", ca_cert=ca_cert)
+    transport = Transport("Vault", tls=Tls(ca_cert=ca_cert))
     url = f"{tls_server.address_by_name}/x"
     assert transport.request("GET", url, headers={}, limit=soon).body == b"ok"
 
@@ -313,7 +313,7 @@ def test_tls_with_an_unknown_authority_hints_at_the_setting(tls_server: RawServe
 
 def test_tls_with_a_certificate_for_another_host(tls_server: RawServer, ca_cert: str) -> None:
     with pytest.raises(Fault) as caught:
-        Transport("Consul", ca_cert=ca_cert).request(
+        Transport("Consul", tls=Tls(ca_cert=ca_cert)).request(
             "GET", f"{tls_server.address}/x", headers={}, limit=soon
         )
     assert caught.value.kind is FaultKind.CERTIFICATE
@@ -323,7 +323,7 @@ def test_tls_with_a_certificate_for_another_host(tls_server: RawServer, ca_cert:
 
 def test_an_authority_file_that_is_not_there(tls_server: RawServer, tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
-        Transport("Vault", ca_cert=str(tmp_path / "no.pem")).request(
+        Transport("Vault", tls=Tls(ca_cert=str(tmp_path / "no.pem"))).request(
             "GET", f"{tls_server.address_by_name}/x", headers={}, limit=soon
         )
     assert caught.value.kind is FaultKind.CERTIFICATE

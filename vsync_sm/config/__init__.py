@@ -1,6 +1,6 @@
 """Configuration: file, environment and command line become one frozen, validated object."""
 
-from vsync_sm.config.loading import journal_file, load, notify_settings, read_token
+from vsync_sm.config.loading import journal_file, load, notify_settings, read_secret
 from vsync_sm.config.mistakes import ConfigError, Mistake
 from vsync_sm.config.settings import Notify, Settings
 
@@ -12,5 +12,5 @@ __all__ = [
     "journal_file",
     "load",
     "notify_settings",
-    "read_token",
+    "read_secret",
 ]

@@ -13,7 +13,7 @@ from vsync_sm.config import choosing, sources, values
 from vsync_sm.config.files import missing_file, read_file
 from vsync_sm.config.mistakes import HIDDEN, ConfigError, Mistake, shown
 from vsync_sm.config.schema import Schema, Tree
-from vsync_sm.config.settings import Bases, Journal, Notify, Settings, token_in
+from vsync_sm.config.settings import Bases, Journal, Notify, Settings, token_in, wrong_pair
 from vsync_sm.config.sources import ECOSYSTEM, Found, Given
 from vsync_sm.operate.channels import has_apprise, understood
 from vsync_sm.operate.place import default_journal
@@ -27,20 +27,36 @@ _ECOSYSTEM = {
     "VAULT_TOKEN": "origin.vault.token",
     "VAULT_NAMESPACE": "origin.vault.namespace",
     "VAULT_CACERT": "origin.vault.caCert",
+    "VAULT_CLIENT_CERT": "origin.vault.clientCert",
+    "VAULT_CLIENT_KEY": "origin.vault.clientKey",
+    "VAULT_TLS_SERVER_NAME": "origin.vault.tlsServerName",
+    "VAULT_SKIP_VERIFY": "origin.vault.tlsSkipVerify",
     "CONSUL_HTTP_ADDR": "origin.consul.address",
     "CONSUL_HTTP_TOKEN": "origin.consul.token",
+    "CONSUL_CACERT": "origin.consul.caCert",
+    "CONSUL_CLIENT_CERT": "origin.consul.clientCert",
+    "CONSUL_CLIENT_KEY": "origin.consul.clientKey",
+    "CONSUL_TLS_SERVER_NAME": "origin.consul.tlsServerName",
 }
 
 _TOKEN, _TOKEN_FILE = "origin.vault.token", "origin.vault.tokenFile"
-_APPROLE = "origin.vault.approle"
-_WAYS = "VSYNC_ORIGIN_VAULT_TOKEN, origin.vault.tokenFile, origin.vault.token or VAULT_TOKEN"
+_APPROLE, _KUBERNETES, _JWT = (f"origin.vault.{way}" for way in ("approle", "kubernetes", "jwt"))
+_LOGINS = (_APPROLE, _KUBERNETES, _JWT)
+_SECRET_ID, _SECRET_ID_FILE = f"{_APPROLE}.secret_id", f"{_APPROLE}.secret_id_file"
+_WAYS = (
+    "VSYNC_ORIGIN_VAULT_TOKEN, origin.vault.tokenFile, origin.vault.token or VAULT_TOKEN, "
+    "or a login: origin.vault.approle, .kubernetes or .jwt"
+)
 
 # An empty text in these is how the Go program's files leave them out.
 _MAY_BE_EMPTY = frozenset({
     "name", "log.level", "log.type", "journal.file", "metrics.address", "notify.urlsFile",
-    _TOKEN, _TOKEN_FILE, "origin.vault.namespace", "origin.vault.caCert",
-    f"{_APPROLE}.path", f"{_APPROLE}.role_id", f"{_APPROLE}.secret_id",
-    "origin.consul.token", "origin.consul.dc", "origin.consul.caCert",
+    _TOKEN, _TOKEN_FILE, "origin.vault.namespace",
+    *(f"{_APPROLE}.{key}" for key in ("path", "role_id", "secret_id", "secret_id_file")),
+    *(f"{each}.{key}" for each in (_KUBERNETES, _JWT) for key in ("role", "path", "tokenFile")),
+    *(f"{each}.{key}" for each in ("origin.vault", "origin.consul")
+      for key in ("caCert", "clientCert", "clientKey", "tlsServerName")),
+    "origin.consul.token", "origin.consul.dc",
 })  # fmt: skip
 
 
@@ -68,7 +84,7 @@ SCHEMA = Schema(
     }),
     unused=frozenset({
         "destination", "ignoreDeletes", "origin.ignoreDeletes", "logLevel", "pprof",
-        "origin.renewToken", "journal.detail",
+        "journal.detail",
     }),
     successors={
         "syncPath": "origin.syncPath",
@@ -111,6 +127,7 @@ def load(
     settings = _validate(found, read, bases)
     if settings is not None:
         _check_urls(found, settings.notify)
+        _check_client_certificates(found, settings)
     if settings is None or found.mistakes:
         where = str(file or "config.yaml") if read else _NO_FILE
         raise ConfigError(where, tuple(sorted(found.mistakes, key=lambda m: m.field.lower())))
@@ -191,21 +208,16 @@ def _check_urls(found: Found, notify: Notify) -> None:
             found.mistake(label, HIDDEN, "is no URL that apprise understands", hint)
 
 
-def read_token(settings: Settings) -> str:
-    """The Vault token, read anew from `tokenFile` where that is how it is given.
+def read_secret(file: Path) -> str:
+    """What a file holds now that was one secret (a token, a secret id) when it was configured.
 
     Raises:
-        ConfigError: the file is not there, not readable, or holds no token.
+        ConfigError: it is not there, not readable, or holds no secret.
     """
-    vault = settings.origin.vault
-    if vault.token is not None:
-        return vault.token.get_secret_value()
-    if vault.token_file is None:
-        raise ConfigError("configuration", (_no_login(),))
     try:
-        return token_in(vault.token_file)
+        return token_in(file)
     except values.Wrong as wrong:
-        mistake = Mistake(_TOKEN_FILE, shown(str(vault.token_file)), wrong.wrong, wrong.hint)
+        mistake = Mistake("the file", shown(str(file)), wrong.wrong, wrong.hint)
         raise ConfigError("configuration", (mistake,)) from None
 
 
@@ -226,25 +238,47 @@ def _is_left_out(name: str, given: Given) -> bool:
 
 
 def _choose_login(found: Found) -> None:
-    """Leaves one way to log in; the ecosystem's VAULT_TOKEN does not speak for an AppRole."""
+    """Leaves one way to log in; the ecosystem's VAULT_TOKEN does not speak for a login."""
     given = found.given
-    approle = any(name.startswith(_APPROLE + ".") for name in given)
-    if approle and _TOKEN in given and given[_TOKEN].rank == ECOSYSTEM:
+    logins = [way for way in _LOGINS if _is_login(way, given)]
+    if logins and _TOKEN in given and given[_TOKEN].rank == ECOSYSTEM:
         del given[_TOKEN]
-    token, file = given.get(_TOKEN), given.get(_TOKEN_FILE)
-    if token and file and token.rank == file.rank:
-        label = _label(_TOKEN, token)
-        found.mistake(label, HIDDEN, f"stands beside {_label(_TOKEN_FILE, file)}", "keep one")
-    elif token and file:
-        del given[_TOKEN if file.rank < token.rank else _TOKEN_FILE]
-    if (token or file) and approle:
-        found.unused.append(f"{_APPROLE} (the token beside it is used)")
-    elif approle:
-        wrong = "AppRole logins come in a later release"
-        hint = "until then give origin.vault.tokenFile or VSYNC_ORIGIN_VAULT_TOKEN"
-        found.mistake(_APPROLE, HIDDEN, wrong, hint)
-    elif not token and not file:
+    _keep_one(found, _TOKEN, _TOKEN_FILE)
+    _keep_one(found, _SECRET_ID, _SECRET_ID_FILE)
+    if _TOKEN in given or _TOKEN_FILE in given:
+        found.unused += [f"{way} (the token beside it is used)" for way in logins]
+        logins = []
+    elif len(logins) > 1:
+        wrong = f"{' and '.join(logins)} are different logins"
+        found.mistake("origin.vault", HIDDEN, wrong, "keep one of them, whatever gave it")
+    elif not logins:
         found.mistakes.append(_no_login())
+    _forget(given, *(way for way in _LOGINS if way not in logins))
+
+
+def _is_login(way: str, given: Mapping[str, Given]) -> bool:
+    """Whether a login is meant: where it is mounted, alone, says nothing."""
+    return any(name.startswith(f"{way}.") and name != f"{way}.path" for name in given)
+
+
+def _keep_one(found: Found, secret: str, file: str) -> None:
+    """Of a secret and a file with it, the one of the higher source; one source gives one."""
+    given = found.given
+    if secret not in given or file not in given:
+        return
+    itself, within = given[secret], given[file]
+    if itself.rank == within.rank:
+        wrong = f"stands beside {_label(file, within)}"
+        found.mistake(_label(secret, itself), HIDDEN, wrong, "keep one")
+    else:
+        del given[secret if within.rank < itself.rank else file]
+
+
+def _forget(given: dict[str, Given], *sections: str) -> None:
+    """Drops logins that are not used: their files need not be there."""
+    for section in sections:
+        for name in [name for name in given if name.startswith(f"{section}.")]:
+            del given[name]
 
 
 def _no_login() -> Mistake:
@@ -282,6 +316,25 @@ def _check_choice(found: Found) -> None:
         found.mistake(_label(f"{name}{at}", source), told, wrong.wrong, wrong.hint)
 
 
+def _check_client_certificates(found: Found, settings: Settings) -> None:
+    """A certificate and its key belong together, and nobody is there to unlock the key."""
+    for name, server in (("vault", settings.origin.vault), ("consul", settings.origin.consul)):
+        fields = (f"origin.{name}.clientCert", f"origin.{name}.clientKey")
+        files = (server.client_cert, server.client_key)
+        cert, key = files
+        if cert is None and key is None:
+            continue
+        if cert is None or key is None:
+            has, lacks = fields if cert else reversed(fields)
+            label, value = _label(has, found.given.get(has)), shown(str(cert or key))
+            found.mistake(label, value, f"stands there without {lacks}", f"give {lacks} too")
+            continue
+        wrong = wrong_pair(cert, key)
+        if wrong is not None:
+            label = _label(fields[1], found.given.get(fields[1]))
+            found.mistake(label, shown(str(key)), wrong.wrong, wrong.hint)
+
+
 def _validate(found: Found, read: Path | None, bases: Bases) -> Settings | None:
     nested: dict[str, object] = {"origin": {}}
     for name, given in found.given.items():
@@ -305,7 +358,8 @@ def _put(section: dict[str, object], parts: list[str], value: object) -> None:
 
 
 def _mistakes(found: Found, detail: ErrorDetails) -> Iterator[Mistake]:
-    name = ".".join(str(part) for part in detail["loc"])
+    told = ".".join(str(part) for part in detail["loc"])
+    name = SCHEMA.field_of(told) or told  # a default's place has Python's own spelling
     cause = detail.get("ctx", {}).get("error")
     given = found.given.get(name)
     if isinstance(cause, values.WrongItems):

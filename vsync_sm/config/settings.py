@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,13 +22,20 @@ from pydantic.alias_generators import to_camel
 from vsync_sm.config import choosing, values
 from vsync_sm.config.files import read_limited
 from vsync_sm.core.choice import Choice, Part, whole
+from vsync_sm.core.words import unverified
 from vsync_sm.operate.channels import shown_url
 
 TOKEN_LIMIT = 65_536
 """Bytes; whatever is longer is no token file."""
 
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+"""Where Kubernetes puts the token of a pod's service account."""
+
 CA_LIMIT = 16_777_216
 """Bytes; a bundle of all public authorities is a sixtieth of it."""
+
+
+_T = TypeVar("_T")
 
 
 class Bases(BaseModel):
@@ -46,9 +55,22 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return bases.cwd / path if isinstance(bases, Bases) else Path(path)
 
 
-def _token_file(value: object, info: ValidationInfo) -> Path:
-    path = _path(value, info)
-    token_in(path)
+def _needed(value: _T) -> _T:
+    if not value:
+        raise values.Wrong("is missing: no such login goes without", "give it")
+    return value
+
+
+def _token_file(value: object, info: ValidationInfo) -> Path | None:
+    if value is None:  # a default, which some must not be
+        return None
+    path = value if isinstance(value, Path) else _path(value, info)
+    try:
+        token_in(path)
+    except values.Wrong as wrong:
+        if path is not value:
+            raise
+        raise values.Wrong(f"{path} {wrong.wrong}", "name another file, outside a pod") from None
     return path
 
 
@@ -82,7 +104,7 @@ def _urls_file(value: object, info: ValidationInfo) -> UrlsFile:
     return UrlsFile(path=path, urls=tuple(SecretStr(url) for url in found))
 
 
-def _ca_file(value: object, info: ValidationInfo) -> Path:
+def _pem_file(value: object, info: ValidationInfo) -> Path:
     path = _path(value, info)
     _content(path, CA_LIMIT)
     return path
@@ -112,8 +134,25 @@ def token_in(path: Path) -> str:
     return token
 
 
+def wrong_pair(cert: Path, key: Path) -> values.Wrong | None:
+    """What is wrong with a client's certificate and its key (PEM); None: nothing is."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, _no_passphrase)
+    except (ssl.SSLError, OSError, ValueError):
+        wrong = "is no key in PEM, is locked by a passphrase, or is not the certificate's"
+        return values.Wrong(wrong, "give the certificate and its own key, unlocked, as PEM files")
+    return None
+
+
+def _no_passphrase() -> str:
+    return ""  # else OpenSSL asks the terminal
+
+
 Text = Annotated[str, BeforeValidator(values.text)]
 Secret = Annotated[SecretStr | None, BeforeValidator(values.secret)]
+TokenFile = Annotated[Path | None, BeforeValidator(_token_file)]
+PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
+AuthPath = Annotated[str, BeforeValidator(values.auth_path)]
 Count = Annotated[int, BeforeValidator(values.whole(1, 1_000_000))]
 Share = Annotated[float, BeforeValidator(values.share)]
 Bool = Annotated[bool, BeforeValidator(values.flag)]
@@ -178,11 +217,33 @@ class Metrics(_Section):
 
 
 class AppRole(_Section):
-    """An AppRole login, as the Go program has it (its keys keep their underscore)."""
+    """An AppRole login, as the Go program has it (its keys keep their underscore).
 
-    path: Text = "approle"
-    role_id: Secret = Field(default=None, alias="role_id")
+    A role that is bound to no secret id needs neither `secret_id` nor its file.
+    """
+
+    path: AuthPath = "approle"
+    role_id: Annotated[
+        SecretStr | None, BeforeValidator(lambda value: values.secret(_needed(value)))
+    ] = Field(default=None, alias="role_id", validate_default=True)
     secret_id: Secret = Field(default=None, alias="secret_id")
+    secret_id_file: TokenFile = Field(default=None, alias="secret_id_file")
+
+
+class Kubernetes(_Section):
+    """A login with the pod's service account."""
+
+    role: Annotated[Text, Field(validate_default=True), AfterValidator(_needed)] = ""
+    path: AuthPath = "kubernetes"
+    token_file: Annotated[TokenFile, Field(validate_default=True)] = SERVICE_ACCOUNT
+
+
+class Jwt(_Section):
+    """A login with a JWT of whatever issuer; without `role`, as the auth method's default one."""
+
+    role: Text = ""
+    path: AuthPath = "jwt"
+    token_file: Annotated[TokenFile, Field(validate_default=True), AfterValidator(_needed)] = None
 
 
 class RequiredCapabilities(_Section):
@@ -200,7 +261,17 @@ class RequiredCapabilities(_Section):
     )
 
 
-class Vault(_Section):
+class ServerTls(_Section):
+    """How a server proves itself to us, and we to it."""
+
+    ca_cert: PemFile = None
+    client_cert: PemFile = None
+    client_key: PemFile = None
+    tls_server_name: Annotated[str | None, BeforeValidator(values.host_name)] = None
+    tls_skip_verify: Bool = False
+
+
+class Vault(ServerTls):
     """The Vault that is indexed, how to log in there, and how often it is asked at the most.
 
     `max_requests_per_second` of 0 is no ceiling.
@@ -208,21 +279,21 @@ class Vault(_Section):
 
     address: Annotated[str, BeforeValidator(values.vault_address)] = "http://127.0.0.1:8200"
     token: Secret = None
-    token_file: Annotated[Path | None, BeforeValidator(_token_file)] = None
+    token_file: TokenFile = None
     approle: AppRole | None = None
+    kubernetes: Kubernetes | None = None
+    jwt: Jwt | None = None
     namespace: Annotated[str | None, BeforeValidator(values.namespace)] = None
-    ca_cert: Annotated[Path | None, BeforeValidator(_ca_file)] = None
     required_capabilities: RequiredCapabilities = RequiredCapabilities()
     max_requests_per_second: Annotated[float, BeforeValidator(values.rate)] = 0.0
 
 
-class Consul(_Section):
+class Consul(ServerTls):
     """The Consul that holds the sync info; `kv_max_value_size` in bytes, as Consul names it."""
 
     address: Annotated[str, BeforeValidator(values.consul_address)] = "127.0.0.1:8500"
     token: Secret = None
     dc: Annotated[str | None, BeforeValidator(values.datacentre)] = None
-    ca_cert: Annotated[Path | None, BeforeValidator(_ca_file)] = None
     kv_max_value_size: Annotated[int, BeforeValidator(values.whole(1_024, 1_073_741_824))] = 524_288
 
 
@@ -272,6 +343,16 @@ class Settings(_Section):
     def prefix(self) -> str:
         """Where the sync info's keys begin in Consul: `vsync/origin/` by default."""
         return f"{self.origin.sync_path}origin/"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person must hear of this configuration at each start, a line each."""
+        unsafe = [
+            unverified(server)
+            for server, given in (("Vault", self.origin.vault), ("Consul", self.origin.consul))
+            if given.tls_skip_verify and given.address.startswith("https:")
+        ]
+        return (*unsafe, *(f"unused in the configuration: {unused}" for unused in self.unused))
 
     def public(self) -> dict[str, object]:
         """The configuration for the journal: JSON-ready, in the file's own spelling, no secrets.

@@ -25,6 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = re.compile(r"[!-~]+", re.ASCII)
 _DATACENTRE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+")
+_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s/?#@\\\[\]:]+)")
 
 # The words of the Go program's logger, and what each means here.
@@ -108,6 +109,23 @@ def secret(value: object) -> str:
 def namespace(value: object) -> str | None:
     """A Vault namespace, without the slashes around it; None for the root (`/`)."""
     return secret(value).strip("/") or None
+
+
+def auth_path(value: object) -> str:
+    """Where an auth method is mounted, without `auth/` before it and the slashes around it."""
+    found = text(value).strip().strip("/").removeprefix("auth/")
+    if not found:
+        raise Wrong("is empty", "write it like approle, without auth/ before it")
+    no_odd_segments(f"{found}/")
+    return found
+
+
+def host_name(value: object) -> str:
+    """A server's name as it stands in its certificate."""
+    found = text(value).strip()
+    if not _NAME.fullmatch(found):
+        raise Wrong("is no name of a server", "write it like vault.example.org")
+    return found
 
 
 def datacentre(value: object) -> str:

@@ -47,6 +47,7 @@ class FaultKind(Enum):
     TOO_MANY_FAILED = ("too_many_failed", False, False)
     DEADLINE = ("deadline", False, False, True)
     CARRIED_TOO_LONG = ("carried_too_long", False, False)
+    TOKEN_ENDING = ("token_ending", False, False)
     KEEPS_FAILING = ("keeps_failing", False, False)
     SAVE_REFUSED = ("save_refused", False, False)
     LIST_INCOMPLETE = ("list_incomplete", False, False)

@@ -521,6 +521,19 @@ class OriginHealed(Event, frozen=True, tag="origin_healed"):
     last_complete: str = ""
 
 
+class TokenRenewed(Event, frozen=True, tag="token_renewed"):
+    """Vault's token was renewed, or replaced by a fresh one (`login`).
+
+    `method` is how it is got: `token`, `token file`, `approle`, `kubernetes` or `jwt`. `lease_s`
+    is how long it lives now, 0 for ever, None where nobody has told.
+    """
+
+    method: str
+    login: bool
+    lease_s: int | None = None
+    renewable: bool = True
+
+
 class Notified(Event, frozen=True, tag="notified"):
     """A human was informed of a fault (or of its end, `origin_healed`), or could not be."""
 

@@ -330,6 +330,17 @@ def _origin_healed(event: e.OriginHealed) -> str:
     return f"healed: a cycle is complete again{after}{since}"
 
 
+@_says(e.TokenRenewed)
+def _token_renewed(event: e.TokenRenewed) -> str:
+    if event.method == "token file" and event.login:
+        return "a fresh token was read from its file"
+    what = f"logged in with {event.method}" if event.login else "the token was renewed"
+    if event.lease_s is None:
+        return what
+    lives = f"it lives for {duration(event.lease_s)}" if event.lease_s else "it lives for ever"
+    return f"{what}: {lives}{'' if event.renewable or not event.lease_s else ' and no longer'}"
+
+
 @_says(e.Notified)
 def _notified(event: e.Notified) -> str:
     how = "a human was informed" if event.ok else "informing a human failed"

@@ -108,3 +108,11 @@ def listing(items: list[str], *, most: int = 5) -> str:
 def counts(by_name: dict[str, int]) -> str:
     """Counts by name, in the order of the names: `ops/ 3, secret/ 27`."""
     return ", ".join(f"{name} {number(n)}" for name, n in sorted(by_name.items()))
+
+
+def unverified(server: str) -> str:
+    """The warning of a server (`Vault` or `Consul`) whose certificate is taken as it comes."""
+    return (
+        f"{server}'s certificate is not verified (origin.{server.lower()}.tlsSkipVerify): whoever "
+        "stands in between can read the token, and have secrets deleted in every region"
+    )

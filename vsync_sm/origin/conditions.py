@@ -69,6 +69,7 @@ def _failed(event: e.CheckFailed | e.PathFailed | e.RetryScheduled) -> e.ServerC
 _TOLD: dict[type[e.Event], Callable[[Any], e.ServerConditionChanged]] = {
     e.CheckPassed: lambda event: _answers(event.server),
     e.CheckFailed: _failed,
+    e.TokenRenewed: lambda event: _answers(VAULT if event.lease_s is not None else ""),
     e.MountChecked: lambda _: _answers(VAULT),
     e.SyncInfoRead: lambda _: _answers(CONSUL),
     e.SaveCommitted: lambda _: _answers(CONSUL),

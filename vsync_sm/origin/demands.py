@@ -90,8 +90,8 @@ class Demands:
 
     @property
     def faulted(self) -> bool:
-        """Whether the running cycle has raised a fault, or the run a fatal one."""
-        return self._fault or self.fatal is not None
+        """Whether the running cycle has raised a fault."""
+        return self._fault
 
     def obstacle(self) -> Reason | None:
         """Why the running cycle must not go on to a save (safety rule 1)."""

@@ -115,6 +115,8 @@ class Engine:
                 self._turn()
                 for pulse in self._hands.pulses:
                     pulse(self.view)
+            if self._hearing.second_signal is None:
+                self._hands.keeper.leave()
             return self._exit
         except Fault as fault:
             self._break_off(fault)
@@ -161,6 +163,7 @@ class Engine:
 
     def _close(self) -> None:
         self._startup.close()
+        self._hands.keeper.close()
         if self._cycle is not None:
             self._cycle.close()
         self._hands.inbox.end()
@@ -199,6 +202,7 @@ class Engine:
             )
         self._hands.journal.sync()
         self._startup.start()
+        self._hands.keeper.start()
 
     def _decide(self) -> None:
         state = self._machine.state

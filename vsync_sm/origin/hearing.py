@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from vsync_sm.core import events as e
 from vsync_sm.core.commands import Done
-from vsync_sm.core.errors import Fault
+from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.machine import State
 from vsync_sm.origin.clock import Clock
 from vsync_sm.origin.commands import Commands
@@ -30,6 +30,7 @@ from vsync_sm.origin.inbox import (
     Question,
     SignalCame,
     StatusTold,
+    TokenTold,
 )
 from vsync_sm.origin.ledger import Ledger
 
@@ -104,6 +105,8 @@ class Hearing:
                 self._herald.informed(notified)
             case StatusTold(event=event):
                 self._ledger.tell(event)
+            case TokenTold(told=told):
+                self._hear_of_the_token(told)
             case LateFacts(cycle=cycle, count=count):
                 self._dropped(cycle, count)
             case EffectDone():
@@ -124,6 +127,17 @@ class Hearing:
             if cycle is None:  # the checks: their facts come before their fault
                 self.hear_what_was_delivered()
             self._herald.fault(fault)
+
+    def _hear_of_the_token(self, told: e.TokenRenewed | Fault) -> None:
+        """It is no cycle's: whichever runs goes on, unless the fault is fatal."""
+        if not isinstance(told, Fault):
+            self._herald.tell(told)
+        elif self._state() is State.halted:
+            pass  # what the token could not be renewed for is over
+        elif told.kind is FaultKind.TOKEN_ENDING:
+            self._herald.alarm(told)
+        else:
+            self._herald.fault(told)
 
     def _hear_signal(self, number: int) -> None:
         name = signal.Signals(number).name

@@ -16,7 +16,7 @@ import msgspec
 
 from vsync_sm.core.commands import Done
 from vsync_sm.core.errors import Fault
-from vsync_sm.core.events import Event, Notified, StatusFailed, StatusWritten
+from vsync_sm.core.events import Event, Notified, StatusFailed, StatusWritten, TokenRenewed
 
 
 class SignalCame(msgspec.Struct, frozen=True):
@@ -42,6 +42,12 @@ class StatusTold(msgspec.Struct, frozen=True):
     """The status key can no longer be written, or is written again."""
 
     event: StatusFailed | StatusWritten
+
+
+class TokenTold(msgspec.Struct, frozen=True):
+    """Vault's token was renewed or replaced; or it could not be, and why."""
+
+    told: TokenRenewed | Fault
 
 
 class LateFacts(msgspec.Struct, frozen=True):
@@ -108,7 +114,7 @@ UNSURE = (
 )
 
 Question = CommandCame | RefusedAsked
-Control = SignalCame | FaultCame | Informed | StatusTold | LateFacts | Question
+Control = SignalCame | FaultCame | Informed | StatusTold | TokenTold | LateFacts | Question
 Result = Facts | EffectDone
 Message = Control | Result
 

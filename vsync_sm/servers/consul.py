@@ -25,6 +25,7 @@ from vsync_sm.core.save import Check, Delete, KeyValue, Operation, Set
 from vsync_sm.servers.http import (
     Limit,
     Reply,
+    Tls,
     Transport,
     base_url,
     bounded,
@@ -151,7 +152,7 @@ class Consul:
         address: str,
         token: str | None = None,
         dc: str | None = None,
-        ca_cert: str | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """
         Args:
@@ -161,8 +162,9 @@ class Consul:
             Fault: CONFIGURATION, the address is none.
         """
         base = base_url("Consul", address, scheme="http")
+        self.verified = not base.startswith("https:") or tls is None or tls.verify
         self._address = public_url(base)
-        http = _Http(base, Transport("Consul", ca_cert=ca_cert))
+        http = _Http(base, Transport("Consul", tls=tls))
         self._client = _Client(http, token=token, dc=dc)
 
     def read_tree(self, prefix: str, limit: Limit) -> list[KeyValue]:

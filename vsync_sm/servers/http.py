@@ -40,6 +40,7 @@ _DAY = 86_400.0
 _QUICK_EXIT = 322
 _HAS_QUICK_EXIT = pycurl.version_info()[2] >= 0x075700
 
+_BROKEN_OFF = frozenset({pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
 _NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
 # What only another configuration or certificate mends: verification, its files, ciphers.
 _CERTIFICATE = frozenset({
@@ -53,15 +54,36 @@ _HINTS = {
     pycurl.E_SSL_CONNECT_ERROR: "does it speak TLS on this port? If not, the address is http://…",
     pycurl.E_PEER_FAILED_VERIFICATION: (
         "its certificate is not signed by a known authority, or not for this host: "
-        "set {setting} to a PEM file of the authority"
+        "set {authority} to a PEM file of the authority, or {name} to the name in the certificate"
     ),
-    pycurl.E_SSL_CACERT_BADFILE: "{setting} must name a readable PEM file",
+    pycurl.E_SSL_CACERT_BADFILE: "{authority} must name a readable PEM file",
+    pycurl.E_SSL_CERTPROBLEM: "{client} must name PEM files that belong together",
     pycurl.E_GOT_NOTHING: "the connection was closed without a reply",
 }
-_CA_SETTING = {
-    "Vault": "origin.vault.caCert (or VAULT_CACERT)",
-    "Consul": "origin.consul.caCert",
-}
+
+
+def _settings(server: str) -> dict[str, str]:
+    """What a hint calls the settings of a server."""
+    section, prefix = f"origin.{server.lower()}", server.upper()
+    return {
+        "authority": f"{section}.caCert (or {prefix}_CACERT)",
+        "name": f"{section}.tlsServerName",
+        "client": f"{section}.clientCert and clientKey",
+    }
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """How a server proves itself to us, and we to it; files are PEM, "" where there is none.
+
+    `ca_cert`: the authorities to trust instead of certifi's. `server_name`: the name that the
+    certificate must be for, and that is asked for (SNI), where it is not the address's host.
+    """
+
+    ca_cert: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    server_name: str = ""
+    verify: bool = True
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -137,11 +159,11 @@ def retry_after(reply: Reply) -> float | None:
     return float(text) or None
 
 
-def excerpt(text: str | bytes, secret: str | None) -> str:
-    """The beginning of a reply's text on one line for a message, without `secret`."""
+def excerpt(text: str | bytes, *secrets: str | None) -> str:
+    """The beginning of a reply's text on one line for a message, without the `secrets`."""
     if isinstance(text, bytes):
         text = text[: 8 * _EXCERPT].decode("utf-8", "replace")
-    if secret:
+    for secret in filter(None, secrets):
         text = text.replace(secret, "[token]")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
@@ -191,14 +213,10 @@ class Transport:
     are honoured.
     """
 
-    def __init__(self, server: str, *, ca_cert: str | None = None) -> None:
-        """
-        Args:
-            server: "Vault" or "Consul", for messages.
-            ca_cert: PEM file of the authorities to trust instead of certifi's.
-        """
+    def __init__(self, server: str, *, tls: Tls | None = None) -> None:
+        """`server` is "Vault" or "Consul", for messages; `tls` is for addresses that have it."""
         self._server = server
-        self._ca_cert = ca_cert or certifi.where()
+        self._tls = tls or Tls()
         self._own = threading.local()
 
     def request(
@@ -228,6 +246,8 @@ class Transport:
         lines = self._header_lines(headers)
         curl, receiver = self._handle(), _Receiver()
         curl.setopt(pycurl.URL, url.encode())
+        if url.startswith("https:"):
+            lines += self._secure(curl, url)
         curl.setopt(pycurl.HTTPHEADER, lines)
         curl.setopt(pycurl.HEADERFUNCTION, receiver.header)
         curl.setopt(pycurl.WRITEFUNCTION, receiver.chunk)
@@ -238,8 +258,6 @@ class Transport:
         curl.setopt(pycurl.CUSTOMREQUEST, method)
         if method not in _REPEATABLE:
             curl.setopt(pycurl.FRESH_CONNECT, 1)
-        if url.startswith("https:"):
-            curl.setopt(pycurl.CAINFO, self._ca_cert)
         seconds = min(limit(), _DAY)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, math.ceil(seconds * 1000)))  # 0 would be: for ever
         try:
@@ -270,6 +288,29 @@ class Transport:
             curl.setopt(_QUICK_EXIT, 1)
         return curl
 
+    def _secure(self, curl: pycurl.Curl, url: str) -> list[bytes]:
+        """Sets up TLS for a request; the headers that this asks for."""
+        tls = self._tls
+        curl.setopt(pycurl.CAINFO, tls.ca_cert or certifi.where())
+        if not tls.verify:
+            curl.setopt(pycurl.SSL_VERIFYPEER, 0)
+            curl.setopt(pycurl.SSL_VERIFYHOST, 0)
+        if tls.client_cert:
+            curl.setopt(pycurl.SSLCERT, tls.client_cert)
+            curl.setopt(pycurl.SSLKEY, tls.client_key)
+            curl.setopt(pycurl.KEYPASSWD, "")  # else OpenSSL asks the terminal for a passphrase
+        if not tls.server_name:
+            return []
+        # Libcurl asks for, and verifies, the host of the URL: so that one is the name, and the
+        # connection goes to the address all the same. The `Host` header stays the address's.
+        host, _, path = url.removeprefix("https://").partition("/")
+        parts = urlsplit(url)
+        port, address = parts.port or 443, parts.hostname or ""
+        address = f"[{address}]" if ":" in address else address
+        curl.setopt(pycurl.URL, f"https://{tls.server_name}:{port}/{path}".encode())
+        curl.setopt(pycurl.CONNECT_TO, [f"{tls.server_name}:{port}:{address}:{port}"])
+        return [f"Host: {host.rpartition('@')[2]}".encode()]
+
     def _header_lines(self, headers: Mapping[str, str]) -> list[bytes]:
         lines = [b"Expect:", b"Content-Type:"]  # none of libcurl's own
         for name, value in headers.items():
@@ -288,7 +329,11 @@ class Transport:
     def _fault(self, code: int, text: str, url: str, *, too_large: bool) -> Fault:
         """What libcurl's error `code` means for us."""
         kind = FaultKind.UNREACHABLE
-        hint = _HINTS.get(code, "").format(setting=_CA_SETTING.get(self._server, "caCert"))
+        hint = _HINTS.get(code, "").format_map(_settings(self._server))
+        if code in _BROKEN_OFF and url.startswith("https:") and not self._tls.client_cert:
+            hint = "it may want a client's certificate: {client}".format_map(
+                _settings(self._server)
+            )
         address = public_url(url)
         message = f"{self._server} at {address} cannot be reached: {text}"
         if too_large:

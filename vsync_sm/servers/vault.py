@@ -26,6 +26,7 @@ from vsync_sm.servers.http import Limit, Reply, bounded
 from vsync_sm.servers.vault_client import parse
 from vsync_sm.servers.vault_replies import (
     CapabilitiesReply,
+    Grant,
     Health,
     HealthReply,
     ListReply,
@@ -33,11 +34,12 @@ from vsync_sm.servers.vault_replies import (
     MountFacts,
     MountReply,
     SecretReply,
+    TokenFacts,
     VersionData,
 )
 from vsync_sm.servers.vault_tokens import VaultTokens
 
-__all__ = ["Health", "Metadata", "MountFacts", "Vault"]
+__all__ = ["Grant", "Health", "Metadata", "MountFacts", "TokenFacts", "Vault"]
 
 _NS = 1_000_000_000
 

@@ -7,6 +7,7 @@ page, a load balancer) answers too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.servers.freshness import INDEX, Freshness
 from vsync_sm.servers.http import (
     Reply,
+    Tls,
     Transport,
     base_url,
     current_limit,
@@ -28,6 +30,9 @@ from vsync_sm.servers.http import (
     retry_after,
 )
 from vsync_sm.servers.vault_replies import ErrorsReply
+
+_REMEMBERED = 16
+"""So many tokens and the like are kept out of messages, the latest ones."""
 
 _CLUSTER_HINT = "point origin.vault.address at the active node, or set api_addr on the servers"
 _HINTS: Mapping[int, tuple[FaultKind, str]] = {
@@ -91,6 +96,10 @@ class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no type
             self.freshness.known = True
         return reply
 
+    def login(self, url: str, **sent: Any) -> Reply:
+        # Nobody is known yet: an old token has no business here.
+        return self.request("post", url, headers={"X-Vault-Token": ""}, **sent)
+
     def get_login_token(self, response: Reply) -> str:
         raise NotImplementedError  # hvac wants it; `vault_tokens` reads each login itself
 
@@ -102,31 +111,37 @@ class VaultClient:
     """
 
     def __init__(
-        self,
-        *,
-        address: str,
-        token: str,
-        namespace: str | None = None,
-        ca_cert: str | None = None,
+        self, *, address: str, token: str = "", namespace: str | None = None, tls: Tls | None = None
     ) -> None:
         """
+        Args:
+            token: "" while there is none.
+
         Raises:
             Fault: CONFIGURATION, the address is none.
         """
         base = base_url("Vault", address)
+        self.verified = not base.startswith("https:") or tls is None or tls.verify
         self._address = public_url(base)
+        self._hidden = deque([token], maxlen=_REMEMBERED)
         self._client = hvac.Client(
             url=base,
             token=token,
             namespace=namespace,
             adapter=_Adapter,
-            transport=Transport("Vault", ca_cert=ca_cert),
+            transport=Transport("Vault", tls=tls),
         )
         self._freshness: Freshness = self._client.adapter.freshness
 
     def use_token(self, token: str) -> None:
         """From now on, every request carries this token."""
+        self._hide(token)
         self._client.token = token
+
+    def _hide(self, secret: str) -> None:
+        """From now on, no message holds this."""
+        if secret not in self._hidden:
+            self._hidden.append(secret)
 
     def _errors(self, reply: Reply) -> list[str] | None:
         """What Vault says went wrong; None when that is not Vault's JSON."""
@@ -173,7 +188,7 @@ class VaultClient:
         )
 
     def _excerpt(self, text: str | bytes) -> str:
-        return excerpt(text, self._client.token)
+        return excerpt(text, *self._hidden)
 
     def _context(self, where: str, reply: Reply | None = None) -> dict[str, str]:
         context = {"server": "Vault", "address": self._address, "path": where}

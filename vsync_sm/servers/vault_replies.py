@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -35,6 +35,30 @@ class Health(msgspec.Struct, frozen=True):
     dr_secondary: bool
     performance_secondary: bool
     version: str
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A token that Vault has just given or renewed.
+
+    `lease_s`: seconds that it lives from now on, 0 for ever; `uses`: requests that it is good for,
+    0 any number.
+    """
+
+    token: str
+    lease_s: int
+    renewable: bool
+    uses: int = 0
+
+    def __repr__(self) -> str:
+        return f"Grant(lease_s={self.lease_s}, renewable={self.renewable})"  # never the token
+
+
+class TokenFacts(msgspec.Struct, frozen=True):
+    """What Vault knows of a token; `left_s`: seconds, 0 for ever; `uses`: as in `Grant`."""
+
+    left_s: int
+    renewable: bool
+    uses: int = 0
 
 
 class ErrorsReply(msgspec.Struct):
@@ -79,8 +103,14 @@ class CapabilitiesReply(msgspec.Struct):
     data: dict[str, list[str]]
 
 
+class TokenData(msgspec.Struct):
+    ttl: int = 0
+    renewable: bool = False
+    num_uses: int = 0
+
+
 class TokenReply(msgspec.Struct):
-    data: dict[str, Any]
+    data: TokenData
 
 
 class HealthReply(msgspec.Struct):
@@ -92,6 +122,18 @@ class HealthReply(msgspec.Struct):
     replication_performance_mode: str = ""
 
 
+class AuthData(msgspec.Struct):
+    client_token: str
+    lease_duration: Annotated[int, msgspec.Meta(ge=0)]
+    renewable: bool
+    num_uses: int = 0
+
+
+class LoginReply(msgspec.Struct):
+    auth: AuthData
+
+
 ready(
     ErrorsReply, ListReply, MountReply, SecretReply, CapabilitiesReply, TokenReply, HealthReply,
+    LoginReply,
 )  # fmt: skip
