@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+import vsync_sm
 from tests.snapshots import ROOT
 from tests.test_docs import CODES, commands
 from vsync_sm import flags
@@ -141,7 +142,11 @@ def test_the_image_is_built_from_what_is_there() -> None:
     assert instruction("FROM", 0) == f"{instruction('FROM')} AS build"
     version = re.search(r"python:(\d+)\.(\d+)-", instruction("FROM"))
     assert version
-    assert tuple(map(int, version.groups())) == sys.version_info[:2]
+    needed = re.search(
+        r"requires-python = \">=(\d+)\.(\d+)\"", (ROOT / "pyproject.toml").read_text()
+    )
+    assert needed
+    assert tuple(map(int, version.groups())) >= tuple(map(int, needed.groups()))
     for name, rest in instructions(0):
         if name == "COPY":
             *sources, _ = rest.split()
@@ -172,3 +177,58 @@ def test_the_command_lines_parse() -> None:
     assert len(inline) > 5
     for line in (*lines, *inline):
         flags.parse(shlex.split(line)[1:])
+
+
+# --- Kubernetes ------------------------------------------------------------------------------
+
+MANIFEST = (DEPLOY / "kubernetes" / "vsync-sm.yaml").read_text(encoding="utf-8")
+OBJECTS = {each["kind"]: each for each in yaml.safe_load_all(MANIFEST)}
+POD = OBJECTS["Deployment"]["spec"]["template"]["spec"]
+(CONTAINER,) = POD["containers"]
+
+
+def mounted_at(volume: str) -> str:
+    """Where the container sees a volume."""
+    (mount,) = (each for each in CONTAINER["volumeMounts"] if each["name"] == volume)
+    return str(mount["mountPath"])
+
+
+def test_the_pod_runs_one_origin_with_its_config_map(tmp_path: Path) -> None:
+    config = Path(headless(CONTAINER["args"]))
+    assert str(config.parent) == mounted_at("config")
+    text = OBJECTS["ConfigMap"]["data"][config.name]
+    projected = next(each for each in POD["volumes"] if each["name"] == "vault-token")
+    name = projected["projected"]["sources"][0]["serviceAccountToken"]["path"]
+    (tmp_path / name).write_text("a.service.account")
+    token = f"{mounted_at('vault-token')}/{name}"
+    assert token in text
+    (tmp_path / "vsync.yaml").write_text(text.replace(token, str(tmp_path / name)))
+    environment = {each["name"]: "x" for each in CONTAINER["env"]}
+    settings = load(file=tmp_path / "vsync.yaml", environment=environment, flags={}, cwd=Path("/"))
+    assert settings.unused == ()
+    assert settings.origin.vault.kubernetes is not None
+    assert settings.origin.consul.token is not None
+    (port,) = CONTAINER["ports"]
+    assert settings.metrics.address == f"0.0.0.0:{port['containerPort']}"
+    probes = {CONTAINER[f"{word}Probe"]["httpGet"]["path"] for word in ("liveness", "readiness")}
+    assert probes == {"/live", "/health"}
+    assert {CONTAINER[f"{word}Probe"]["httpGet"]["port"] for word in ("liveness", "readiness")} == {
+        port["name"]
+    }
+
+
+def test_there_are_never_two() -> None:
+    deployment = OBJECTS["Deployment"]["spec"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert POD["terminationGracePeriodSeconds"] > STOP_S
+
+
+def test_the_pod_is_the_images_user_and_keeps_its_journal() -> None:
+    uid, gid = map(int, instruction("USER").split(":"))
+    secured = POD["securityContext"]
+    assert (secured["runAsUser"], secured["runAsGroup"], secured["fsGroup"]) == (uid, gid, gid)
+    assert mounted_at("journal") == instruction("VOLUME")
+    claim = OBJECTS["PersistentVolumeClaim"]["metadata"]["name"]
+    (volume,) = (each for each in POD["volumes"] if each["name"] == "journal")
+    assert volume["persistentVolumeClaim"]["claimName"] == claim
+    assert CONTAINER["image"].endswith(f"/vsync-sm:{vsync_sm.__version__}")

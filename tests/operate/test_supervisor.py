@@ -131,6 +131,23 @@ def test_a_daemons_life(workshop: Workshop, watched: Manager, bao: BaoServer) ->
     assert watched.told[-2:] == [STOPPING, "STATUS=HALTED: asked to stop by SIGTERM; halted"]
 
 
+def test_a_start_that_waits_for_a_sealed_vault(
+    workshop: Workshop, watched: Manager, own_bao: Callable[..., BaoServer]
+) -> None:
+    bao = own_bao(persistent=True)
+    bao.mount("kv/")
+    bao.json("PUT", "/v1/sys/seal")
+    vault = {"address": bao.address, "token": bao.token}
+    with workshop.start(mounts=["kv/"], vault=vault, tick="1h") as daemon:
+        watched.hear_until(lambda line: line == READY)
+        watched.hear_until(lambda line: line.startswith("STATUS=BEHIND") and "sealed" in line)
+        watched.hear_all()
+        watched.hear_until(is_alive, 5)
+        bao.unseal()
+        watched.hear_until(lambda line: line.startswith("STATUS=IN SYNC"))
+        assert daemon.stop() == 0
+
+
 def test_a_stopped_process_says_nothing(workshop: Workshop, watched: Manager) -> None:
     with workshop.start(tick="1h") as daemon:
         watched.hear_until(lambda line: line.startswith("STATUS=IN SYNC"))
