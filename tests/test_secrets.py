@@ -19,6 +19,7 @@ import pytest
 
 from tests.commandline import COMMAND, environment, on, vsync
 from tests.misbehave import Misbehave
+from tests.operate.manager import Manager
 from tests.support import ConsulKv, VaultApi
 from tests.workshop import PATIENCE_S, Workshop
 from vsync_sm.core import events as e
@@ -230,6 +231,22 @@ def test_nothing_is_told_by_status_metrics_and_health(shop: Workshop) -> None:
     told.add("stderr", log.read_text())
     told.add("the status", json.dumps(shop.status()))
     assert shop.status()
+    told.check()
+
+
+def test_nothing_is_told_to_the_service_manager(shop: Workshop) -> None:
+    told = Told(shop)
+    with (
+        closing(Manager(str(shop.home / "notify"))) as manager,
+        Misbehave(shop.vault.address) as proxy,
+    ):
+        rule = proxy.when(method="GET", path=r"/v1/auth/token/lookup-self").echo(400)
+        env = {"NOTIFY_SOCKET": manager.address}
+        assert told.run("--headless", env=env, vault={"address": proxy.address}) == 1
+        assert rule.hits
+        manager.hear_all()
+    assert any("lookup-self" in line for line in manager.told if line.startswith("STATUS="))
+    told.add("what the service manager was told", "\n".join(manager.told))
     told.check()
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,9 +14,10 @@ import pytest
 from tests.core.told import moved, run_started
 from tests.core.viewing import Seen
 from tests.misbehave import Misbehave
+from tests.operate.manager import Manager
 from tests.origin.scenes import Scene, entered
 from tests.support import unique
-from tests.workshop import PATIENCE_S, Workshop
+from tests.workshop import Workshop
 from vsync_sm.core import events as e
 from vsync_sm.local import BaoServer
 from vsync_sm.operate.supervisor import STATUS_S, Supervisor, supervisor
@@ -27,54 +26,6 @@ LIMIT_S = 0.9
 """The watchdog's limit in these tests, in seconds."""
 
 ALIVE, READY, STOPPING = "WATCHDOG=1", "READY=1", "STOPPING=1"
-
-
-class Manager:
-    """The service manager's end: what it was told, line by line."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.told: list[str] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(f"\0{address[1:]}" if address.startswith("@") else address)
-
-    def close(self) -> None:
-        """It is gone."""
-        self._socket.close()
-
-    def hear(self, limit_s: float = PATIENCE_S) -> list[str]:
-        """The next datagram's lines; TimeoutError: there was none within the limit."""
-        self._socket.settimeout(limit_s)
-        lines = self._socket.recv(65_536).decode().split("\n")
-        self.told += lines
-        return lines
-
-    def hear_until(self, wanted: Callable[[str], bool], times: int = 1) -> str:
-        """Until so many more such lines have come; the last of them."""
-        left, until = times, time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
-            for line in filter(wanted, self.hear()):
-                left -= 1
-                if left == 0:
-                    return line
-        raise AssertionError(f"it never came: {self.told[-10:]}")
-
-    def hear_all(self) -> None:
-        """What lies there already."""
-        self._socket.setblocking(False)
-        while True:
-            try:
-                self.told += self._socket.recv(65_536).decode().split("\n")
-            except BlockingIOError:
-                return
-
-    def hears_nothing(self) -> bool:
-        """Whether it would lose patience: nothing comes for as long as its watchdog waits."""
-        try:
-            self.hear(LIMIT_S)
-        except TimeoutError:
-            return True
-        return False
 
 
 @pytest.fixture
@@ -154,7 +105,7 @@ def test_a_stopped_process_says_nothing(workshop: Workshop, watched: Manager) ->
         daemon.signal(signal.SIGSTOP)
         os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED | os.WNOWAIT)
         watched.hear_all()
-        assert watched.hears_nothing()
+        assert watched.hears_nothing(LIMIT_S)
         daemon.signal(signal.SIGCONT)
         watched.hear_until(is_alive)
 
@@ -166,7 +117,7 @@ def test_a_stuck_loop_says_nothing_though_threads_live(
 
     def stuck() -> None:
         watched.hear_all()
-        silent.append(watched.hears_nothing())
+        silent.append(watched.hears_nothing(LIMIT_S))
 
     scene = Scene(workshop)
     for state in ("working", "waiting"):
