@@ -151,6 +151,9 @@ def test_the_image_is_built_from_what_is_there() -> None:
         if name == "COPY":
             *sources, _ = rest.split()
             assert all((ROOT / source).exists() for source in sources), rest
+    extras = re.findall(r'whl\)\[(\w+)\]"', instruction("RUN", 0))
+    assert extras == ["notify"]
+    assert f"\n{extras[0]} = [" in (ROOT / "pyproject.toml").read_text()
 
 
 # --- operations.md ---------------------------------------------------------------------------
