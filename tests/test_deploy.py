@@ -76,6 +76,28 @@ def test_the_unit_starts_an_origin_with_its_example(credentials: Path) -> None:
     assert settings.origin.vault.token_file == credentials / "vault-token"
 
 
+def test_the_unit_starts_with_approle_as_the_docs_say(tmp_path: Path) -> None:
+    words = re.findall(r"`(LoadCredential|Environment)=(\S+)`", OPERATIONS)
+    (credential, source), (variable, file) = (
+        rest.split(sep, 1) for (_, rest), sep in zip(words, ":=", strict=True)
+    )
+    assert file == f"%d/{credential}"
+    assert source == f"/etc/vsync/{credential}"
+    (tmp_path / credential).write_text("a-secret-id\n")
+    example = (DEPLOY / "systemd" / "vsync.yaml").read_text(encoding="utf-8")
+    (tmp_path / "vsync.yaml").write_text(
+        example.replace("  vault:\n", "  vault:\n    approle: {role_id: a-role-id}\n")
+    )
+    settings = load(
+        file=tmp_path / "vsync.yaml",
+        environment={variable: file.replace("%d", str(tmp_path))},
+        flags={},
+        cwd=Path("/"),
+    )
+    assert settings.origin.vault.approle is not None
+    assert settings.origin.vault.approle.secret_id_file == tmp_path / credential
+
+
 def test_the_unit_knows_when_not_to_try_again() -> None:
     (never,) = said("RestartPreventExitStatus")
     assert never == str(flags.USAGE)
