@@ -112,6 +112,13 @@ def test_requests_that_were_out_together_and_fail_together_are_one_failure() -> 
     assert asked.patience._failed(together[0], asked.time.mono()) == pytest.approx(0.2, abs=0.001)
 
 
+def test_while_one_waits_the_others_ask_nothing() -> None:
+    asked = Asked()
+    asked.patience._failed(Fault(FaultKind.RATE_LIMITED, "no", retry_after=3.0), 0)
+    asked.call(fails=0)  # another worker's request, which nobody has refused
+    assert asked.time.mono() / 1e9 == pytest.approx(3.0, abs=0.001)
+
+
 def test_who_waits_ends_when_the_cycle_does() -> None:
     asked = Asked()
     asked.patience._failed(Fault(FaultKind.SERVER_ERROR, "no"), 0)

@@ -179,14 +179,17 @@ def jitter(value: object) -> float:
 
 
 def rate(value: object) -> float:
-    """Requests a second, a fraction too; 0: no ceiling."""
+    """Requests a second, a fraction too; 0: no ceiling.
+
+    Fewer than one in two seconds would look as if Vault did not answer (`core.stall`).
+    """
     hint = "write a number: 50 a second, 0.5 is one in two seconds, 0 is no ceiling"
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Wrong(f"must be a number, is {kind(value)}", hint)
-    if not (value == 0 or 0.001 <= value <= 1_000_000):
-        raise Wrong("must be 0, or from 0.001 to 1000000", hint)
+    if not (value == 0 or 0.5 <= value <= 1_000_000):
+        raise Wrong("must be 0, or from 0.5 to 1000000", hint)
     return float(value)
 
 
