@@ -116,14 +116,15 @@ def test_a_signal_while_a_long_journal_is_read(shop: Workshop) -> None:
     program = shop.home / "program"
     program.write_text(
         "import os, signal, sys\n"
-        "from vsync_sm import cli, wiring\n"
-        "real = wiring.read_journal\n"
-        "def read_journal(journal):\n"
-        "    for number, record in enumerate(real(journal)):\n"
+        "from vsync_sm import cli\n"
+        "from vsync_sm.journal.reader import JournalReader\n"
+        "real = JournalReader.records\n"
+        "def records(reader):\n"
+        "    for number, record in enumerate(real(reader)):\n"
         "        if number == 100:\n"
         "            os.kill(os.getpid(), signal.SIGTERM)\n"
         "        yield record\n"
-        "wiring.read_journal = read_journal\n"
+        "JournalReader.records = records\n"
         "sys.exit(cli.main(sys.argv[1:]))\n"
     )
     config = shop.write_config()
