@@ -347,6 +347,12 @@ def test_a_fatal_one_is_marked() -> None:
     assert "✖ FATAL sealed: the token is gone" in shown(FaultsPanel(brief=True), view)
 
 
+def test_that_there_is_nothing_is_told_whole_in_a_narrow_panel() -> None:
+    view = viewed([began()])
+    assert "…" not in shown(FaultsPanel(brief=True), view, size=(30, 8))
+    assert "…" not in shown(WorkersPanel(), view, size=(30, 8))
+
+
 def test_in_brief_the_newest_are_whole_where_there_is_room_for_it() -> None:
     long = fault("Vault at https://vault.example:8200 cannot be reached: Connection refused")
     view = viewed([began(), *aborted(1, fault("short")), *aborted(2, replace(long, kind="far"))])

@@ -42,7 +42,7 @@ class FaultsPanel(Browse):
         groups = self._grouped(glance)
         self.list.title(f"faults {_total(glance)}".rstrip(), _memory(glance))
         if not groups:
-            return Rows([Line(nothing(EMPTY))])
+            return Rows([Line(line) for line in folded(nothing(EMPTY), width)])
         if not self._opens:
             return Rows(list(_fitting(groups, glance, width, self.list.depth)))
         return Rows([line for group in groups for line in _short(group, glance, width)])

@@ -10,7 +10,7 @@ from tui.glance import Glance
 from tui.theme import BAD, BOLD, MUTED, WARN
 from tui.widgets.marks import counted, nothing
 from tui.widgets.panel import Line, Panel, Rows
-from tui.widgets.text import fitted, flow, shorten
+from tui.widgets.text import fitted, flow, folded, shorten
 from vsync_sm.core.answer import Now, seconds_since
 from vsync_sm.core.machine import State
 from vsync_sm.core.shapes import View, Worker
@@ -33,7 +33,7 @@ class WorkersPanel(Panel):
         workers = cycle.workers if cycle is not None else ()
         if not workers:
             self.title("workers")
-            return Rows([Line(nothing(_none(glance.view)))])
+            return Rows([Line(line) for line in folded(nothing(_none(glance.view)), width)])
         self.title(f"workers {len(workers)}")
         held = {each.number: _held(each, glance.last) for each in workers}
         lines = flow(_summary(workers, held), width)
