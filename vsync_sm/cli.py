@@ -269,20 +269,25 @@ def _allow_command(options: argparse.Namespace, settings: Settings) -> Callable[
 
 def _replay(options: argparse.Namespace) -> int:
     from vsync_sm.core.errors import JournalError
+    from vsync_sm.journal.history import is_history, read_history
     from vsync_sm.journal.reader import JournalReader, read_journal
     from vsync_sm.journal.replay import replay
+    from vsync_sm.journal.segments import journal_in
 
+    file = journal_in(options.file)
     try:
-        with JournalReader(options.file) as reader:
+        with JournalReader(file) as reader:
             there = reader.exists()
     except JournalError as error:
         complain(error.message, "give the file of a journal that this user may read")
         return USAGE
     if not there:
-        complain(f"there is no journal {options.file}", "a run names its journal when it starts")
+        complain(f"there is no journal {file}", "a run names its journal when it starts")
         return USAGE
+    history = is_history(file)
     story = replay(
-        read_journal(options.file),
+        read_history(file) if history else read_journal(file),
+        history=history,
         json=options.json or options.json_lines,
         lines=options.json_lines,
         cycle=options.cycle,

@@ -22,6 +22,8 @@ from vsync_sm.core.notice import notice_of
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.status_key import STATUS
 from vsync_sm.core.view import View, apply
+from vsync_sm.journal.account import hours_of
+from vsync_sm.journal.keeping import Bounds
 from vsync_sm.journal.recall import newest, usable
 from vsync_sm.journal.segments import usage
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
@@ -218,11 +220,16 @@ def engine(
     exposed: Exposed | None = None
     try:
         if writes:
-            writer = JournalWriter.open(journal)
+            writer = _writer(settings, journal)
         if mode is Mode.daemon and settings.metrics.address:
-            exposed = Exposed(settings.metrics.address, lambda: _journal_size(journal))
+            exposed = Exposed(
+                settings.metrics.address, lambda: _journal_size(journal, settings.journal.budget)
+            )
         past = recall(journal, stop_asked)
         _refuse_unknown(allow, past.memory, journal, settings.prefix)
+        if writes:
+            hours = hours_of(journal, settings.journal.budget, past.view.now.ts)
+            started = msgspec.structs.replace(started, journal_hours=hours)
         if mode is Mode.daemon:
             control = Control(inbox, past.view)
             control.open(journal, environment)
@@ -248,6 +255,7 @@ def engine(
             start_timeout_s=_start_timeout(settings, mode),
             allow=allow,
             by=user(),
+            changes_only=settings.journal.detail == "changes",
         )
         hands = Hands(
             servers=clients,
@@ -282,9 +290,15 @@ def engine(
     return Running(Engine(orders, hands, past.memory, past.view), writer, control, status, exposed)
 
 
-def _journal_size(journal: Path) -> dict[str, float]:
+def _writer(settings: Settings, journal: Path) -> Journal:
+    kept = settings.journal
+    bounds = Bounds(budget_bytes=kept.budget, history_days=kept.history_days)
+    return JournalWriter.open(journal, segment_bytes=kept.segment_size, bounds=bounds)
+
+
+def _journal_size(journal: Path, budget: int) -> dict[str, float]:
     try:
-        return {"bytes": usage(journal).bytes}
+        return {"bytes": usage(journal).bytes, "budget_bytes": budget}
     except OSError:
         return {}
 

@@ -252,10 +252,29 @@ def test_unknown_variables_are_told_and_no_error(tmp_path: Path) -> None:
 
 
 def test_unused_keys_are_told(tmp_path: Path) -> None:
-    words = "journal: {detail: changes}\norigin: {renewToken: no}\nPPROF: true\n"
+    words = "origin: {renewToken: no}\nPPROF: true\n"
     found = configure(tmp_path, words)
-    assert found.unused == ("journal.detail", "pprof")
+    assert found.unused == ("pprof",)
     assert not found.origin.renew_token
+
+
+@pytest.mark.parametrize(
+    ("told", "size"),
+    [
+        (65536, 65536), ("1048576", 2**20), ("64KiB", 2**16), ("1.5 MiB", 3 * 2**19),
+        ("2gib", 2**31), ("1Gi", 2**30),
+    ],
+)  # fmt: skip
+def test_a_size_is_bytes_or_has_its_unit(tmp_path: Path, told: object, size: int) -> None:
+    assert configure(tmp_path, f"journal: {{segmentSize: {told}}}").journal.segment_size == size
+
+
+def test_how_much_of_a_journal_is_kept(tmp_path: Path) -> None:
+    usual = configure(tmp_path).journal
+    assert (usual.segment_size, usual.budget) == (64 * 2**20, 2 * 2**30)
+    assert (usual.history_days, usual.detail) == (90, "all")
+    kept = configure(tmp_path, "journal: {budget: 1GiB, historyDays: 0, detail: Changes}").journal
+    assert (kept.budget, kept.history_days, kept.detail) == (2**30, 0, "changes")
 
 
 def test_the_journal_flag(tmp_path: Path) -> None:

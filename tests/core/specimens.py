@@ -22,6 +22,7 @@ OBJECTS: dict[object, Any] = {
     dict[str, int]: {"secret/": 2},
     dict[str, float]: {"listing": 0.2},
     int | None: 4,
+    float | None: 53.5,
 }
 
 

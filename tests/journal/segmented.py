@@ -32,6 +32,7 @@ def write_runs(
     records: Iterable[e.Record],
     *,
     segment_bytes: int = TINY,
+    changes_only: bool = False,
     between: Callable[[Folded], None] = lambda _: None,
     each: Callable[[Folded], None] = lambda _: None,
 ) -> Folded:
@@ -46,18 +47,30 @@ def write_runs(
         stamp = moment.__getitem__
         writer.begin(run=run, last_seq=folded.memory.last_seq, stamp=lambda: stamp(0))  # noqa: B023  used before the next round
         ledger = Ledger(
-            writer, folded.memory, folded.view, [lambda one, _: folded.records.append(one)]
+            writer,
+            folded.memory,
+            folded.view,
+            [lambda one, _: folded.records.append(one)],
+            changes_only=changes_only,
         )
-        for record in told:
-            assert isinstance(record.event, e.Event)
-            moment[0] = (record.ts, record.mono)
-            ledger.cycle = record.cycle
-            ledger.tell(record.event)
+        for _, batch in groupby(told, key=_batch):
+            records = list(batch)
+            moment[0] = (records[0].ts, records[0].mono)
+            ledger.cycle = records[0].cycle
+            ledger.tell(*(one.event for one in records if isinstance(one.event, e.Event)))
             folded.view = ledger.view
             each(folded)
         writer.close()
         between(folded)
     return folded
+
+
+def _batch(record: e.Record) -> object:
+    """Ends of paths come in batches, all else by itself."""
+    return "paths" if isinstance(record.event, _ENDS) else record.seq
+
+
+_ENDS = (e.InsightGenerated, e.InsightSkipped, e.PathFailed)
 
 
 def pack(path: Path, *numbers: int) -> None:

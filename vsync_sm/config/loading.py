@@ -84,7 +84,6 @@ SCHEMA = Schema(
     }),
     unused=frozenset({
         "destination", "ignoreDeletes", "origin.ignoreDeletes", "logLevel", "pprof",
-        "journal.detail",
     }),
     successors={
         "syncPath": "origin.syncPath",

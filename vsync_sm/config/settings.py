@@ -205,9 +205,17 @@ class Notify(_Section):
 
 
 class Journal(_Section):
-    """Where the journal lies; None: the platform's own place."""
+    """Where the journal lies (None: the platform's own place), and how much of it is kept.
+
+    `segment_size` and `budget` in bytes: a file is closed past the one, closed files go past the
+    other. `history_days`: so long is kept what is not of single paths.
+    """
 
     file: Annotated[Path | None, BeforeValidator(_path)] = None
+    segment_size: Annotated[int, BeforeValidator(values.size("64KiB", "16GiB"))] = 67_108_864
+    budget: Annotated[int, BeforeValidator(values.size("1MiB", "1024TiB"))] = 2_147_483_648
+    history_days: Annotated[int, BeforeValidator(values.whole(0, 3_650))] = 90
+    detail: Annotated[Literal["all", "changes"], BeforeValidator(values.detail)] = "all"
 
 
 class Metrics(_Section):

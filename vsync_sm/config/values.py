@@ -19,6 +19,7 @@ _DURATION = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+", re.ASCII
 )
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?((?:[KMGT]i)?)B?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -154,6 +155,31 @@ def whole(least: int, most: int) -> Callable[[object], int]:
     return check
 
 
+def size(least: str, most: str) -> Callable[[object], int]:
+    """A check for a size in bytes from `least` to `most`: `64MiB`, `2GiB`, or the bare number."""
+    lowest, highest = _bytes(least), _bytes(most)
+
+    def check(value: object) -> int:
+        like = f'write it like "64MiB" or "2GiB", or in bytes; from {least} to {most}'
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Wrong(f"must be a size, is {kind(value)}", like)
+        found = _bytes(str(value).strip())
+        if found is None:
+            raise Wrong("is no size", like)
+        if lowest is None or highest is None or not lowest <= found <= highest:
+            raise Wrong(f"must be from {least} to {most}", like)
+        return found
+
+    return check
+
+
+def _bytes(text: str) -> int | None:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return None
+    return int(float(match[1]) * 1024 ** ("", "ki", "mi", "gi", "ti").index(match[2].lower()))
+
+
 def share(value: object) -> float:
     """A share of a whole as a fraction from 0 to 1."""
     hint = "write a fraction from 0 to 1: 0.2 is one in five"
@@ -238,6 +264,14 @@ def _in_limits(duration: str, limit: float, most: str, like: str) -> float:
     if found > limit:
         raise Wrong("is too long", f"{most} is the longest")
     return found
+
+
+def detail(value: object) -> str:
+    """How much of a cycle is written down: all, or changes."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in {"all", "changes"}:
+        raise Wrong("must be all or changes", "write all, or changes to leave unchanged paths out")
+    return word
 
 
 def level(value: object) -> str:

@@ -38,6 +38,7 @@ class RunStarted(Event, frozen=True, tag="run_started"):
 
     Of it, what the view measures by: `tick_s`, `timeout_s`, and Consul's limit of one value.
     `control` is the control socket's path as this process sees it ("": there is none).
+    `journal_hours` is about how many hours of journal fit its budget (None: nobody knows yet).
     """
 
     version: str
@@ -49,6 +50,7 @@ class RunStarted(Event, frozen=True, tag="run_started"):
     timeout_s: float = 300.0
     value_limit_bytes: int = 524288
     control: str = ""
+    journal_hours: float | None = None
 
 
 class CheckPassed(Event, frozen=True, tag="check_passed"):
@@ -204,6 +206,16 @@ class InsightGenerated(Event, frozen=True, tag="insight_generated"):
     path: str
     insight: Insight
     change: str
+
+
+class InsightsUnchanged(Event, frozen=True, tag="insights_unchanged"):
+    """So many paths that a worker read are unchanged; which they are is not told.
+
+    In place of `insight_generated`, where `journal.detail` is `changes`.
+    """
+
+    worker: int
+    count: int
 
 
 class InsightSkipped(Event, frozen=True, tag="insight_skipped"):

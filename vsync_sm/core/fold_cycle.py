@@ -101,14 +101,14 @@ def _workers_observed(view: View, _: e.Record, event: e.WorkersObserved) -> View
     return replace(view, cycle=replace(view.cycle, workers=workers))
 
 
-def _ended(cycle: Cycle, number: int, failures: int = 0) -> tuple[Worker, ...]:
+def _ended(cycle: Cycle, number: int, failures: int = 0, paths: int = 1) -> tuple[Worker, ...]:
     # Workers count from 1 and start in that order: look where it ought to stand.
     workers = cycle.workers
     at = number - 1
     if not 0 <= at < len(workers) or workers[at].number != number:
         return workers
     known = workers[at]
-    worker = replace(known, paths=known.paths + 1, failures=known.failures + failures)
+    worker = replace(known, paths=known.paths + paths, failures=known.failures + failures)
     return (*workers[:at], worker, *workers[at + 1 :])
 
 
@@ -132,6 +132,17 @@ def _insight_generated(view: View, record: e.Record, event: e.InsightGenerated) 
         changes = _sampled(cycle.changes, "updated", event.path)
     cycle = replace(cycle, tally=tally, workers=workers, changes=changes, moved=moved)
     return replace(view, cycle=cycle)
+
+
+@CYCLE.on(e.InsightsUnchanged)
+def _insights_unchanged(view: View, record: e.Record, event: e.InsightsUnchanged) -> View:
+    cycle = view.cycle
+    if cycle is None:
+        return view
+    tally, n = cycle.tally, event.count
+    tally = replace(tally, generated=tally.generated + n, unchanged=tally.unchanged + n)
+    workers = _ended(cycle, event.worker, paths=n)
+    return replace(view, cycle=replace(cycle, tally=tally, workers=workers, moved=record.mono))
 
 
 def _sampled(changes: Changes, kind: str, item: object) -> Changes:

@@ -57,6 +57,7 @@ _DEBUG = (
     e.FolderListed,
     e.WorkerStarted,
     e.InsightGenerated,
+    e.InsightsUnchanged,
     e.InsightSkipped,
     e.PathAbandoned,
     e.WorkersObserved,

@@ -176,6 +176,11 @@ def _worker_stopped(event: e.WorkerStopped) -> str:
     return f"worker {event.worker} {how} after {count(event.paths, 'path')}"
 
 
+@_says(e.InsightsUnchanged)
+def _insights_unchanged(event: e.InsightsUnchanged) -> str:
+    return f"worker {event.worker} read {count(event.count, 'path')} that are unchanged"
+
+
 @_says(e.InsightGenerated)
 def _insight_generated(event: e.InsightGenerated) -> str:
     return f"{event.path}: version {event.insight.version}, {event.change}"

@@ -214,7 +214,13 @@ def _type_term(word: Word, matches: Callable[[str], bool]) -> Term:
 _ALWAYS_DEBUG = frozenset(
     {
         *("insight_generated", "insight_skipped", "path_abandoned", "workers_observed"),
-        *("insight_vanished", "folder_listed", "bucket_reindexed", "worker_started"),
+        *(
+            "insights_unchanged",
+            "insight_vanished",
+            "folder_listed",
+            "bucket_reindexed",
+            "worker_started",
+        ),
     }
 )
 

@@ -154,17 +154,32 @@ class Trail:
         self._insight = None
         self._looked = self._vanished = False
 
-    def judged(self, seen: Seen, left_out: str) -> None:
+    def judged(self, seen: Seen, left_out: str, *, unchanged: bool) -> None:
         """The cycle has looked at everything and compared it with what lies in Consul.
 
-        `left_out` is why the configuration does not choose the path ("": it does).
+        `left_out` is why the configuration does not choose the path ("": it does). `unchanged`:
+        the cycle tells that there were unchanged paths, and not which.
         """
         if not self.known:
+            return
+        if unchanged and not self._looked and not self._vanished and self._untold(seen):
             return
         if self._insight is None and not self._vanished:
             self._found(None, seen)
         if not self._looked:
             self._miss(seen, left_out)
+
+    def _untold(self, seen: Seen) -> bool:
+        """Whether it is one of the unchanged paths that are not told, or may be."""
+        if self.held is None:
+            return True  # nobody knows
+        insight = self.held.insight
+        if insight is None:
+            return False
+        # What Consul holds vanishes, is told, or is unchanged.
+        self._see(Look("read", seen.ts, seen.cycle, insight, "unchanged"))
+        self.read, self._insight = self.look, insight
+        return True
 
     def saved(self, insight: Insight | None, seen: Seen) -> None:
         """A save put this there (None: removed it), or left it there."""

@@ -113,6 +113,7 @@ class Trails:
         refusal: the refusal that stands, and its cycle.
         pause: no cycle begins by itself.
         ended: the newest run has ended by itself.
+        changes_only: the journal tells how many paths were unchanged, and not which.
         choice: what the newest run was to sync; None: the journal does not tell.
     """
 
@@ -130,6 +131,8 @@ class Trails:
         self.pause: Pause | None = None
         self.ended = False
         self.choice: Choice | None = None
+        self.changes_only = False
+        self._unchanged = False  # the running cycle tells how many are unchanged, not which
         self._trails: dict[str, Trail] = {}
 
     def note(self, record: e.Record) -> None:
@@ -187,6 +190,7 @@ class Trails:
         self.mounts = tuple(dict.fromkeys((*self.mounts, *event.mounts)))
         for path in resolve(self.given, self.mounts):
             self._trails.setdefault(path, Trail(path))
+        self._unchanged = False
         for trail in self._trails.values():
             trail.begin_cycle()
 
@@ -205,6 +209,9 @@ class Trails:
         trail = self._trails.get(event.path)
         if trail is not None:
             trail.generated(event, self._seen(record))
+
+    def _insights_unchanged(self, _: e.Record, __: e.InsightsUnchanged) -> None:
+        self.changes_only = self._unchanged = True
 
     def _skipped(self, record: e.Record, event: e.InsightSkipped) -> None:
         trail = self._trails.get(event.path)
@@ -237,7 +244,8 @@ class Trails:
 
     def _judged(self, record: e.Record) -> None:
         for trail in self._trails.values():
-            trail.judged(self._seen(record), self.left_out(trail.path))
+            left_out = self.left_out(trail.path)
+            trail.judged(self._seen(record), left_out, unchanged=self._unchanged)
 
     def _save_started(self, record: e.Record, _: e.SaveStarted) -> None:
         self._judged(record)
@@ -291,6 +299,7 @@ class Trails:
         e.CycleStarted: _cycle_started,
         e.CycleFinished: _cycle_finished,
         e.InsightGenerated: _generated,
+        e.InsightsUnchanged: _insights_unchanged,
         e.InsightSkipped: _skipped,
         e.PathFailed: _failed,
         e.InsightCarriedForward: _carried,

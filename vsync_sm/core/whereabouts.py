@@ -91,6 +91,8 @@ class Whereabouts(Trails):
         todo = f"Did you mean {listing(list(self.near))}?" if self.near else ""
         if meant:
             because = "the journal knows nothing of this path, as far as it reaches"
+            if self.changes_only:
+                because = f"{because}; it does not name unchanged paths (journal.detail)"
             return Verdict(Word.UNKNOWN, because, todo or "See how it is spelled in Vault.")
         if f"{self.given.strip('/')}/" in self.mounts:
             return Verdict(Word.UNKNOWN, "it is a mount, not a path in one", todo)

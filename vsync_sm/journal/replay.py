@@ -32,7 +32,15 @@ class Replay:
         view: the fold of all that was read.
     """
 
-    def __init__(self, records: Iterable[Record], *, json: bool, lines: bool, cycle: int | None):
+    def __init__(
+        self,
+        records: Iterable[Record],
+        *,
+        json: bool,
+        lines: bool,
+        cycle: int | None,
+        history: bool,
+    ) -> None:
         self.contradictions: list[Contradiction] = []
         self.damage: Damage | None = None
         self.view = View()
@@ -41,7 +49,7 @@ class Replay:
         self._lines = lines
         self._read = 0
         self._untold = 0
-        self._audit = Audit()
+        self._audit = None if history else Audit()
         self._story = Story(cycle)
 
     @property
@@ -90,13 +98,14 @@ class Replay:
             contradictions=tuple(self.contradictions),
             untold=self._untold,
             ok=self.ok,
+            checked=self._audit is not None,
         )
 
     def _facts(self) -> Iterator[Item]:
         for line, record in enumerate(self._records, start=1):
             self._read = line
             before, self.view = self.view, apply(self.view, record)
-            for contradiction in self._audit.check(line, record):
+            for contradiction in self._audit.check(line, record) if self._audit else ():
                 yield from self._contradicted(contradiction)
             yield from self._story.note(line, record, self.view, before)
 
@@ -114,6 +123,7 @@ def replay(
     json: bool = False,
     lines: bool = False,
     cycle: int | None = None,
+    history: bool = False,
 ) -> Replay:
     """The story of a journal, to be printed as it goes.
 
@@ -123,5 +133,7 @@ def replay(
         json: for a program: one document `{"story": [...], "ok": ...}`; else text for a person.
         lines: with `json`: the items of the story, one object a line.
         cycle: tell this cycle alone, in detail; everything is checked all the same.
+        history: the records are those of a history (`journal.history`): nothing is checked, since
+            the lines of single paths are gone.
     """
-    return Replay(records, json=json, lines=lines, cycle=cycle)
+    return Replay(records, json=json, lines=lines, cycle=cycle, history=history)

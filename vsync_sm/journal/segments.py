@@ -57,6 +57,15 @@ def usage(journal: Path) -> Usage:
     return Usage(segments=count, live_bytes=live or 0, closed_bytes=sum(closed))
 
 
+def journal_in(given: Path) -> Path:
+    """The journal that is meant: of a directory, `journal.jsonl` or its only one; else as given."""
+    if not given.is_dir():
+        return given
+    found = [path for path in given.glob("*.jsonl") if path.is_file()]
+    usual = given / "journal.jsonl"
+    return found[0] if len(found) == 1 else usual if usual in found else given
+
+
 def closed_path(journal: Path, number: int) -> Path:
     """Where the file with this number lies once it is closed."""
     return journal.with_name(f"{journal.name}.{number:06}")

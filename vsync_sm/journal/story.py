@@ -101,7 +101,7 @@ class Damage(msgspec.Struct, frozen=True):
 
 
 class Close(msgspec.Struct, frozen=True):
-    """The last word: how much was read, and what contradicted."""
+    """The last word: how much was read, and what contradicted; `checked`: it was looked for."""
 
     records: int
     runs: int
@@ -110,6 +110,7 @@ class Close(msgspec.Struct, frozen=True):
     contradictions: tuple[Contradiction, ...]
     untold: int
     ok: bool
+    checked: bool = True
 
 
 Item = RunHead | Resumed | Told | CycleTold | RunTail | Contradiction | Damage | Close
@@ -192,7 +193,7 @@ class Story:
         if self._news(event):
             yield from self._tell(line, record)
         if isinstance(event, e.CycleFinished):
-            yield from self._cycle_finished(line, view)
+            yield from self._cycle_finished(line, record, view)
         if isinstance(event, e.RunFinished):
             yield from self._run_over(view, "finished")
 
@@ -296,8 +297,11 @@ class Story:
         elif _outside(record.event):
             yield Told(line, record)
 
-    def _cycle_finished(self, line: int, view: View) -> Iterator[Item]:
+    def _cycle_finished(self, line: int, record: e.Record, view: View) -> Iterator[Item]:
         chapter, self._chapter = self._chapter, None
+        if chapter is None and self._only in {None, record.cycle}:
+            self.found = True
+            yield Told(line, record)  # its beginning stands in another file of a history
         if chapter is None or self._only not in {None, chapter.number}:
             return
         last = view.history[-1] if view.history else None
@@ -308,7 +312,7 @@ class Story:
 
 _UNTOLD = frozenset(
     (
-        *(e.InsightGenerated, e.InsightSkipped, e.InsightVanished),
+        *(e.InsightGenerated, e.InsightsUnchanged, e.InsightSkipped, e.InsightVanished),
         *(e.FolderListed, e.MountChecked, e.WorkerStarted, e.WorkersObserved, e.BucketReindexed),
     )
 )
@@ -318,7 +322,9 @@ def _in_detail(event: e.Event | e.Unknown) -> bool:
     """Whether an event of the one cycle that is told in detail is noteworthy."""
     if isinstance(event, e.InsightGenerated):
         return event.change != "unchanged"
-    return not isinstance(event, e.WorkersObserved | e.FolderListed | e.CycleFinished)
+    return not isinstance(
+        event, e.WorkersObserved | e.InsightsUnchanged | e.FolderListed | e.CycleFinished
+    )
 
 
 def _stops(event: e.Event | e.Unknown) -> bool:

@@ -31,6 +31,7 @@ _STATES: Final[dict[type, frozenset[State]]] = {
     e.WorkersObserved: frozenset((State.working,)),
     e.WorkerStopped: _WORKING,
     e.InsightGenerated: _WORKING,
+    e.InsightsUnchanged: _WORKING,
     e.InsightSkipped: _WORKING,
     e.PathFailed: _WORKING,
     e.PathAbandoned: frozenset((State.aborted,)),
@@ -77,7 +78,7 @@ class CycleSums:
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._working: dict[int, int] = {}
         self._stopped: set[int] = set()
-        self._ended_before = 0
+        self._ended_untold = 0
 
     @classmethod
     def begun(cls, cycle: Cycle, failed: Set[str]) -> Self:
@@ -99,7 +100,7 @@ class CycleSums:
         sums._listed = cycle.listed
         tally = cycle.tally
         sums._counts.update({name: getattr(tally, name) for name in (*_TOLD, *_CHANGES)})
-        sums._ended_before = tally.generated + tally.skipped + tally.failed + tally.abandoned
+        sums._ended_untold = tally.generated + tally.skipped + tally.failed + tally.abandoned
         sums._failed = set(failed)
         sums._working = {each.number: each.paths for each in cycle.workers if not each.stopped}
         sums._stopped = {each.number for each in cycle.workers if each.stopped}
@@ -162,6 +163,19 @@ class CycleSums:
     def _generated(self, event: e.InsightGenerated, _: int) -> list[str]:
         self._counts[event.change] += 1
         return self._end(event.path, event.worker, "generated")
+
+    def _unchanged(self, event: e.InsightsUnchanged, _: int) -> Iterator[str]:
+        # Which paths they are is not told: that none ends twice cannot be checked of them.
+        self._counts["generated"] += event.count
+        self._counts["unchanged"] += event.count
+        self._ended_untold += event.count
+        what = f"{count(event.count, 'path')} unchanged"
+        if event.worker in self._working:
+            self._working[event.worker] += event.count
+        else:
+            yield f"{what} by worker {event.worker}, who is not at work"
+        if self._listed is None:
+            yield f"{what} before listing is complete"
 
     def _skipped(self, event: e.InsightSkipped, _: int) -> list[str]:
         return self._end(event.path, event.worker, "skipped")
@@ -283,7 +297,7 @@ class CycleSums:
     def _working_done(self) -> Iterator[str]:
         if self._working:
             yield f"working is left with {count(len(self._working), 'worker')} still at work"
-        ended = self._ended_before + len(self._ended)
+        ended = self._ended_untold + len(self._ended)
         if self._listed is not None and ended != self._listed:
             yield f"{count(self._listed, 'path')} listed, but {ended} ended when working is left"
 
@@ -324,6 +338,7 @@ class CycleSums:
         e.WorkerStarted: _worker_started,
         e.WorkerStopped: _worker_stopped,
         e.InsightGenerated: _generated,
+        e.InsightsUnchanged: _unchanged,
         e.InsightSkipped: _skipped,
         e.PathFailed: _path_failed,
         e.PathAbandoned: _path_abandoned,

@@ -77,8 +77,14 @@ def _run_head(item: RunHead) -> Iterator[str]:
     gist = ", ".join(_gist(event.config))
     if gist:
         yield f"  {_NO_TIME}    configuration: {gist}"
+    if event.journal_hours is not None:
+        yield f"  {_NO_TIME}    the journal's budget holds {_hours(event.journal_hours)}"
     if item.pause is not None:
         yield f"  {_NO_TIME}    it is paused {paused(item.pause)}"
+
+
+def _hours(hours: float) -> str:
+    return f"about {duration(hours * 3600)} of it"
 
 
 def _resumed(item: Resumed) -> Iterator[str]:
@@ -195,6 +201,9 @@ def _close(item: Close) -> Iterator[str]:
         f"{count(item.records, 'line')}, {count(item.runs, 'run')}, {count(item.cycles, 'cycle')}"
         f"{f' ({by_outcome})' if by_outcome else ''}."
     )
+    if not item.checked:
+        yield "A history: without the lines of single paths, so nothing was checked."
+        return
     total = len(item.contradictions) + item.untold
     if not total:
         yield (

@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 from vsync_sm.core.errors import Fault, FaultKind, JournalError
 from vsync_sm.core.events import Event, JournalRepaired, Record, SegmentOpened
 from vsync_sm.journal.codec import encode, writable
+from vsync_sm.journal.keeping import Bounds, Keeper
 from vsync_sm.journal.repair import repair_tail, sync_directory
 from vsync_sm.journal.rotation import FLAGS, change_over, next_made, undo, write_all
 from vsync_sm.journal.segments import closed_path, closed_segments, number_in
@@ -135,7 +136,9 @@ class JournalWriter:
         fd: int,
         repairs: tuple[JournalRepaired, ...],
         seq: int,
+        *,
         segment_bytes: int = SEGMENT_BYTES,
+        bounds: Bounds | None = None,
     ) -> None:
         """Use `open`."""
         self.path = path
@@ -151,14 +154,20 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._number = number_in(os.pread(fd, 1024, 0)) or 1
         self._digest, self._bytes = _digest_of(fd)
+        self._keeper = Keeper(path, bounds) if bounds is not None else None
+        if self._keeper is not None:
+            self._keeper.start()
 
     @classmethod
-    def open(cls, path: Path, *, segment_bytes: int = SEGMENT_BYTES) -> Self:
+    def open(
+        cls, path: Path, *, segment_bytes: int = SEGMENT_BYTES, bounds: Bounds | None = None
+    ) -> Self:
         """Lock the journal for this process, make it (0600) where there is none, mend its tail.
 
         Args:
             path: the journal.
             segment_bytes: past so many bytes a file of it is full.
+            bounds: how much is kept of the files that are closed; None: all of them, as they are.
 
         Raises:
             Fault: journal: another vsync writes it, it is no journal or a damaged one, or the
@@ -186,7 +195,7 @@ class JournalWriter:
                 "of earlier saves",
             ) from None
         try:
-            return cls(path, fd, repairs, seq, segment_bytes)
+            return cls(path, fd, repairs, seq, segment_bytes=segment_bytes, bounds=bounds)
         except OSError as error:
             os.close(fd)
             raise _refused(path, "cannot read", error) from None
@@ -310,6 +319,8 @@ class JournalWriter:
         envelope.last_seq = record.seq
         self._number += 1
         self._digest, self._bytes = hashlib.sha256(line), len(line)
+        if self._keeper is not None:
+            self._keeper.wake()
         return record
 
     def close(self) -> None:
@@ -321,6 +332,8 @@ class JournalWriter:
         """
         if not self._open:
             return
+        if self._keeper is not None:
+            self._keeper.stop()
         try:
             if self._fault is None:
                 self.sync()

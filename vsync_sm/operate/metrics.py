@@ -31,7 +31,7 @@ from vsync_sm.core.shapes import View
 _NS = 1e9
 
 JournalSize = Callable[[], Mapping[str, float]]
-"""What is known of the journal's size just now: `bytes`, and `budget` where there is one."""
+"""What is known of the journal's size just now: `bytes`, and `budget_bytes` of closed files."""
 
 
 class Metrics:

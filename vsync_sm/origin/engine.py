@@ -72,7 +72,9 @@ class Engine:
         self.allowable = memory.refusal_ids  # what could be allowed when the run began
         self._orders = orders
         self._hands = hands
-        self._ledger = Ledger(hands.journal, memory, view, hands.sinks)
+        self._ledger = Ledger(
+            hands.journal, memory, view, hands.sinks, changes_only=orders.changes_only
+        )
         self._machine = Machine()
         self._began = hands.clock.mono()
         self._demands = Demands(hands.clock)

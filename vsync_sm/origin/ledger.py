@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vsync_sm.core.checkpoint import checkpoint
+from vsync_sm.core.condensing import condensed
 from vsync_sm.core.events import CycleFinished, Event, Record
 from vsync_sm.core.machine import State
 from vsync_sm.core.memory import Memory
@@ -20,17 +21,30 @@ Sink = Callable[[Record, View], None]
 class Ledger:
     """The journal, and the folds that are fed with it."""
 
-    def __init__(self, journal: Journal, memory: Memory, view: View, sinks: Sequence[Sink]) -> None:
-        """`memory` and `view` have folded the journal so far."""
+    def __init__(
+        self,
+        journal: Journal,
+        memory: Memory,
+        view: View,
+        sinks: Sequence[Sink],
+        *,
+        changes_only: bool = False,
+    ) -> None:
+        """`memory` and `view` have folded the journal so far.
+
+        `changes_only`: unchanged insights are counted, and not told one by one.
+        """
         self.memory = memory
         self.view = view
         self.cycle: int | None = None
         self._journal = journal
         self._sinks = sinks
+        self._changes_only = changes_only
 
     def tell(self, *events: Event) -> None:
         """Write the events down, in the running cycle if there is one. Raises Fault(JOURNAL)."""
-        for event in events:
+        told = condensed(events, self.memory.carried) if self._changes_only else events
+        for event in told:
             self._show(self._journal.append(event, cycle=self.cycle))
             if isinstance(event, CycleFinished):
                 self.cycle = None

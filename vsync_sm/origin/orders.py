@@ -37,7 +37,8 @@ class Orders(msgspec.Struct, frozen=True):
     `tick_s` is seconds, `tick_jitter` the share of it that a tick may come sooner or later;
     `notify_after` cycles in a row that were not complete, a human is told; `probe` names the
     Consul probe key ("": none); `allow` is the id of a refusal that a human, `by`, allows.
-    The start-up checks wait for servers for `start_timeout_s` seconds (None: without end).
+    `changes_only`: the journal tells how many paths were unchanged, not which. The start-up checks
+    wait for servers for `start_timeout_s` seconds (None: without end).
     """
 
     mode: Mode
@@ -51,6 +52,7 @@ class Orders(msgspec.Struct, frozen=True):
     start_timeout_s: float | None = None
     allow: str = ""
     by: str = ""
+    changes_only: bool = False
 
     def next_tick_in(self, random: Random) -> int:
         """Nanoseconds from one cycle's start to the next one's, drawn anew for each tick."""

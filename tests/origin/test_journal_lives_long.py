@@ -1,0 +1,88 @@
+"""An origin whose journal is closed, packed and let go while it works."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.origin.scenes import until
+from tests.workshop import Workshop, events
+from vsync_sm.core import events as e
+from vsync_sm.core.whereabouts import Word
+from vsync_sm.journal.history import histories
+from vsync_sm.journal.lookup import look_up
+from vsync_sm.journal.segments import closed_segments, usage
+from vsync_sm.wiring import recall
+
+SMALL = {"segmentSize": "64KiB"}
+
+
+def test_a_cycle_that_does_not_fit_one_file(workshop: Workshop, mount: str) -> None:
+    for number in range(150):
+        workshop.vault.put(mount, f"{'deep/' * 20}secret-{number:03}")
+    for _ in range(3):
+        workshop.once(journal=SMALL)
+    assert len(closed_segments(workshop.journal)) >= 2
+    opened = events(workshop.records(), e.SegmentOpened)
+    assert "working" in {event.state for event in opened}
+    story = workshop.replayed()
+    past = recall(workshop.journal)
+    assert past.view == story.view
+    assert past.memory.last_seen(workshop.prefix) == 3
+    assert workshop.saved() == workshop.alive()
+
+
+def test_what_is_remembered_for_the_rules_outlives_the_files(
+    workshop: Workshop, mount: str
+) -> None:
+    for number in range(60):
+        workshop.vault.put(mount, f"{'deep/' * 20}secret-{number:03}")
+    workshop.once(journal=SMALL)
+    for number in range(30):
+        workshop.vault.delete(mount, f"{'deep/' * 20}secret-{number:03}")
+    refused = workshop.once(journal=SMALL)
+    assert refused.outcome == "refused refused"
+    allowance = refused.one(e.SaveRefused).allowance
+    while len(closed_segments(workshop.journal)) < 2:
+        again = workshop.once(journal=SMALL)
+        assert again.one(e.SaveRefused).allowance == allowance
+    assert b"save_committed" not in workshop.journal.read_bytes()
+    for closed in closed_segments(workshop.journal):
+        closed.path.unlink()
+    allowed = workshop.once(allow=allowance, journal=SMALL)
+    assert allowed.outcome == "saved"
+    assert workshop.saved() == workshop.alive()
+    workshop.replayed()
+
+
+def test_unchanged_paths_are_counted_and_not_named(workshop: Workshop, mount: str) -> None:
+    changes = {"detail": "changes"}
+    for number in range(40):
+        workshop.vault.put(mount, f"secret-{number}")
+    assert len(workshop.once(journal=changes).all(e.InsightGenerated)) == 40
+    workshop.vault.put(mount, "secret-7")
+    second = workshop.once(journal=changes)
+    assert [event.path for event in second.all(e.InsightGenerated)] == [f"{mount}data/secret-7"]
+    assert sum(event.count for event in second.all(e.InsightsUnchanged)) == 39
+    finished = second.one(e.CycleFinished)
+    assert (finished.generated, finished.unchanged, finished.updated) == (40, 39, 1)
+    assert {worker.paths for worker in second.all(e.WorkerStopped)} != {0}
+    assert workshop.replayed().view == second.view
+
+    where = look_up(f"{mount}secret-3", workshop.journal)
+    assert where.verdict.word is Word.OUT
+    assert where.trails[0].look is not None
+    assert where.trails[0].look.cycle == 2
+
+
+def test_a_daemon_packs_what_it_closes(workshop: Workshop, mount: str) -> None:
+    for number in range(150):
+        workshop.vault.put(mount, f"{'deep/' * 20}secret-{number:03}")
+    bounds = {**SMALL, "budget": "1MiB"}
+    with workshop.start(journal=bounds, tick="100ms") as daemon:
+        until(lambda: len(closed_segments(workshop.journal)) >= 4)
+        until(lambda: all(each.packed for each in closed_segments(workshop.journal)[:-1]))
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+    assert usage(workshop.journal).closed_bytes < 1024 * 1024
+    assert histories(workshop.journal) == []
+    workshop.replayed()
