@@ -61,6 +61,10 @@ sheet *ARGS:
 bench-fresh *ARGS:
     {{ bin }}/python -m tests.benchmarks.fresh {{ ARGS }}
 
+# what a cycle costs, beside a load generator and hvac's own loop (needs wrk): reads, saves, growth
+bench *ARGS:
+    {{ bin }}/python -m tests.benchmarks.cycles {{ ARGS }}
+
 # how the console bears 10,000 events a second and a journal of a million lines
 bench-console *ARGS:
     {{ bin }}/python -m tests.benchmarks.console {{ ARGS }}
