@@ -30,7 +30,8 @@ It raises `Fault(DEADLINE)` itself when nothing is left; the caller may count re
 MAX_BODY = 1 << 30
 """The most bytes that a reply's body may have: 1 GiB, far above any real one."""
 
-_REPEATABLE = frozenset({"GET", "HEAD", "LIST"})
+_READS = frozenset({"GET", "LIST"})
+_REPEATABLE = _READS | {"HEAD"}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _EXCERPT = 200
 _DAY = 86_400.0
@@ -173,21 +174,28 @@ class _Receiver:
     """Takes one reply as libcurl hands it over."""
 
     def __init__(self) -> None:
-        self.headers: dict[str, str] = {}
-        self.headers_whole = False
+        self.lines: list[bytes] = []
+        self.header = self.lines.append  # once a header line: nothing of ours runs for it
         self.too_large = False
         self._chunks: list[bytes] = []
         self._size = 0
 
-    def header(self, line: bytes) -> None:
-        text = line.decode("latin-1").strip()
-        self.headers_whole = not text  # the empty line; trailers, if any, end in one too
-        if text.startswith("HTTP/"):  # of the last reply: a proxy's and a 1xx come before it
-            self.headers.clear()
-        name, colon, value = text.partition(":")
-        if colon:
-            name, value = name.strip().lower(), value.strip()
-            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
+    @property
+    def headers_whole(self) -> bool:
+        """Whether the empty line came that ends the headers; trailers, if any, end in one too."""
+        return bool(self.lines) and not self.lines[-1].strip()
+
+    def headers(self) -> dict[str, str]:
+        """Those of the last reply: a proxy's and a 1xx come before it."""
+        headers: dict[str, str] = {}
+        for line in b"".join(self.lines).decode("latin-1").split("\n"):
+            if line.startswith("HTTP/"):
+                headers.clear()
+            name, colon, value = line.partition(":")
+            if colon:
+                name, value = name.strip().lower(), value.strip()
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
 
     def chunk(self, data: bytes) -> int | None:
         self._size += len(data)
@@ -204,6 +212,15 @@ class _Receiver:
         return body
 
 
+class _Own(threading.local):
+    """A thread's own handle, with its connection, and what it was set up with last."""
+
+    curl: pycurl.Curl | None = None
+    plain = False
+    headers: Mapping[str, str] | None = None
+    lines: tuple[bytes, ...] = ()
+
+
 class Transport:
     """Sends requests to one server. Safe to share: every thread gets a connection of its own.
 
@@ -217,7 +234,7 @@ class Transport:
         """`server` is "Vault" or "Consul", for messages; `tls` is for addresses that have it."""
         self._server = server
         self._tls = tls or Tls()
-        self._own = threading.local()
+        self._own = _Own()
 
     def request(
         self,
@@ -244,10 +261,11 @@ class Transport:
                 or NOT_CONSUL (not HTTP), and what `limit` raises.
         """
         lines = self._header_lines(headers)
-        curl, receiver = self._handle(), _Receiver()
+        plain = method in _READS and not body and url.startswith("http:")
+        curl, receiver = self._handle(plain=plain), _Receiver()
         curl.setopt(pycurl.URL, url.encode())
         if url.startswith("https:"):
-            lines += self._secure(curl, url)
+            lines = (*lines, *self._secure(curl, url))
         curl.setopt(pycurl.HTTPHEADER, lines)
         curl.setopt(pycurl.HEADERFUNCTION, receiver.header)
         curl.setopt(pycurl.WRITEFUNCTION, receiver.chunk)
@@ -269,13 +287,21 @@ class Transport:
             text = "the reply ends within its headers"
             raise self._fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
-        return Reply(status=status, headers=receiver.headers, body=receiver.body())
+        return Reply(status=status, headers=receiver.headers(), body=receiver.body())
 
-    def _handle(self) -> pycurl.Curl:
-        """This thread's handle, its options as new, its connection kept."""
-        curl = getattr(self._own, "curl", None)
+    def _handle(self, *, plain: bool) -> pycurl.Curl:
+        """This thread's handle, its options as new, its connection kept.
+
+        `plain`: the request sets nothing but what each request sets anew. After another such one
+        the handle is as good as new.
+        """
+        own = self._own
+        was_plain, own.plain = own.plain, plain
+        curl = own.curl
+        if curl is not None and plain and was_plain:
+            return curl
         if curl is None:
-            curl = self._own.curl = pycurl.Curl()
+            curl = own.curl = pycurl.Curl()
         else:
             curl.reset()
         curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
@@ -311,7 +337,9 @@ class Transport:
         curl.setopt(pycurl.CONNECT_TO, [f"{tls.server_name}:{port}:{address}:{port}"])
         return [f"Host: {host.rpartition('@')[2]}".encode()]
 
-    def _header_lines(self, headers: Mapping[str, str]) -> list[bytes]:
+    def _header_lines(self, headers: Mapping[str, str]) -> tuple[bytes, ...]:
+        if headers == self._own.headers:  # a worker sends the same ones again and again
+            return self._own.lines
         lines = [b"Expect:", b"Content-Type:"]  # none of libcurl's own
         for name, value in headers.items():
             if _CONTROL.search(name) or _CONTROL.search(value):
@@ -324,7 +352,8 @@ class Transport:
             if name.lower() == "content-type":
                 lines.remove(b"Content-Type:")
             lines.append(f"{name}: {value}".encode())
-        return lines
+        self._own.headers, self._own.lines = dict(headers), tuple(lines)
+        return self._own.lines
 
     def _fault(self, code: int, text: str, url: str, *, too_large: bool) -> Fault:
         """What libcurl's error `code` means for us."""
