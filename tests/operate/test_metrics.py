@@ -143,6 +143,7 @@ def test_what_is_counted() -> None:
             phases={"listing": 0.3, "working": 2.0, "saving": 1000.0},
         ),
         e.Notified(kind="k", through="t", ok=False),
+        e.TokenRenewed(method="approle", login=True),
     )
     found = scraped(seen.records)
     expected = {
@@ -158,6 +159,8 @@ def test_what_is_counted() -> None:
         'vsync_retries_total{server="consul"}': 1,
         'vsync_notifications_total{result="failed"}': 1,
         'vsync_notifications_total{result="sent"}': 0,
+        'vsync_token_renewals_total{how="login"}': 1,
+        'vsync_token_renewals_total{how="renewal"}': 0,
         "vsync_insights": 8,
         'vsync_phase_duration_seconds_bucket{le="0.25",phase="listing"}': 0,
         'vsync_phase_duration_seconds_bucket{le="0.5",phase="listing"}': 1,

@@ -73,6 +73,7 @@ class Counters(msgspec.Struct, frozen=True):
     requests: Counts = _none_of(SERVERS)
     retries: Counts = _none_of(SERVERS)
     notifications: Mapping[bool, int] = _none_of((True, False))  # by whether it worked
+    renewals: Mapping[bool, int] = _none_of((True, False))  # by whether it was a fresh login
     insights: int | None = None
     began: int = 0  # the running cycle, mono in ns
 
@@ -136,6 +137,10 @@ def _notified(counters: Counters, _: e.Record, event: e.Notified) -> Counters:
     return replace(counters, notifications=_plus(counters.notifications, event.ok))
 
 
+def _token_renewed(counters: Counters, _: e.Record, event: e.TokenRenewed) -> Counters:
+    return replace(counters, renewals=_plus(counters.renewals, event.login))
+
+
 def _save(ending: str) -> Callable[[Counters, e.Record, Any], Counters]:
     return lambda counters, _, __: replace(counters, saves=_plus(counters.saves, ending))
 
@@ -148,6 +153,7 @@ _FOLDS: dict[type, Callable[[Counters, e.Record, Any], Counters]] = {
     e.FaultRaised: _fault_raised,
     e.RetryScheduled: _retry_scheduled,
     e.Notified: _notified,
+    e.TokenRenewed: _token_renewed,
     e.SaveCommitted: _save("committed"),
     e.SaveSkipped: _save("skipped"),
     e.SaveRefused: _save("refused"),

@@ -102,6 +102,8 @@ def _of_counters(counters: Counters) -> Iterator[Metric]:
     yield faults
     yield _counter("requests", "Requests that cycles sent.", "server", counters.requests)
     yield _counter("retries", "Requests tried again.", "server", counters.retries)
+    renewed = {"login" if login else "renewal": n for login, n in counters.renewals.items()}
+    yield _counter("token_renewals", "Times that Vault's token was renewed.", "how", renewed)
     told = {"sent" if ok else "failed": n for ok, n in counters.notifications.items()}
     yield _counter("notifications", "Attempts at informing a human.", "result", told)
 
