@@ -9,7 +9,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import cycle
 from pathlib import Path
@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from tests.commandline import COMMAND, environment, on, vsync
-from tests.misbehave import Misbehave
+from tests.misbehave import Answer, Misbehave
 from tests.operate.manager import Manager
-from tests.support import ConsulKv, VaultApi
+from tests.support import ConsulKv, VaultApi, unique
 from tests.workshop import PATIENCE_S, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.journal.reader import JournalReader
@@ -34,19 +34,23 @@ SECRET_ID = "CANARY-secret-id-4714"
 ARGUMENT = "CANARY-argument-4715"
 VALUE = "CANARY-value-4716"
 URL_SECRET = "CANARY-url-4717"
+JWT = "eyJhbGciOiJDQU5BUlkifQ.CANARY-jwt-4718"
 SECRETS = (
+    JWT,
     *(VAULT_TOKEN, WRONG_TOKEN, CONSUL_TOKEN, ROLE_ID, SECRET_ID, ARGUMENT, VALUE),
     URL_SECRET,
 )
 LEAST = {"data": [], "metadata": ["read", "list"]}
 
 
-def leaks(where: Mapping[str, str | bytes]) -> list[tuple[str, str]]:
+def leaks(
+    where: Mapping[str, str | bytes], secrets: Sequence[str] = SECRETS
+) -> list[tuple[str, str]]:
     """Which secret is found where, as it is or in base64, in any case."""
     found = []
     for name, told in where.items():
         text = (told if isinstance(told, bytes) else told.encode()).lower()
-        for secret in SECRETS:
+        for secret in secrets:
             coded = base64.b64encode(secret.encode()).rstrip(b"=")[:-1]
             if secret.lower().encode() in text or coded.lower() in text:
                 found.append((secret, name))
@@ -112,8 +116,11 @@ class Told:
         self.add(f"stderr of {name}", told.stderr)
         return told.returncode
 
-    def check(self) -> None:
-        """Also whatever tells of the journal, and every file that was left behind."""
+    def check(self, *more: str) -> None:
+        """Also whatever tells of the journal, and every file that was left behind.
+
+        `more` are secrets that nobody knew before.
+        """
         journal = self._shop.journal
         if journal.exists():
             self.add("journal", journal.read_bytes())
@@ -123,7 +130,7 @@ class Told:
         for key, value in self._shop.raw().items():
             self.add(f"Consul's {key}", value)
         assert self._where
-        assert leaks(self._where) == []
+        assert leaks(self._where, (*SECRETS, *more)) == []
 
 
 EVERY_WAY = (
@@ -157,6 +164,90 @@ def test_nothing_is_told_when_all_goes_well(shop: Workshop, given: str) -> None:
     told.check()
     assert len(shop.saved()) == 2
     shop.replayed()
+
+
+@pytest.fixture
+def approle(shop: Workshop) -> Iterator[dict[str, str]]:
+    """A login instead of the token, with ids that would be known again."""
+    server, path = shop.vault.server, unique("approle")
+    server.json("POST", f"/v1/sys/auth/{path}", {"type": "approle"})
+    role = f"/v1/auth/{path}/role/r"
+    server.json("POST", role, {"token_policies": ["canary"], "token_ttl": "2s"})
+    server.json("POST", f"{role}/role-id", {"role_id": ROLE_ID})
+    server.json("POST", f"{role}/custom-secret-id", {"secret_id": SECRET_ID})
+    vault = shop.config["origin"]["vault"]
+    del vault["token"]
+    vault["approle"] = {"path": path, "role_id": ROLE_ID, "secret_id": SECRET_ID}
+    yield vault["approle"]
+    server.json("DELETE", f"/v1/sys/auth/{path}")
+
+
+@pytest.mark.parametrize("given", ["configuration", "environment", "file"])
+def test_nothing_is_told_of_a_login_and_of_what_it_got(
+    shop: Workshop, approle: dict[str, str], given: str
+) -> None:
+    env = {}
+    if given == "environment":
+        del approle["role_id"], approle["secret_id"]
+        env = {
+            "VSYNC_ORIGIN_VAULT_APPROLE_ROLE_ID": ROLE_ID,
+            "VSYNC_ORIGIN_VAULT_APPROLE_SECRET_ID": SECRET_ID,
+        }
+    elif given == "file":
+        file = shop.home / "secret-id"
+        file.write_text(approle.pop("secret_id"))
+        approle["secret_id_file"] = str(file)
+    got: list[str] = []
+
+    def keep(answer: Answer) -> Answer:
+        auth = json.loads(answer.body)["auth"]
+        got.extend((auth["client_token"], auth["accessor"]))
+        return answer
+
+    told = Told(shop)
+    with Misbehave(shop.vault.address) as proxy:
+        proxy.when(path="/v1/auth/.*/login").alter(keep)
+        for way in (EVERY_WAY[0], EVERY_WAY[-2]):
+            assert told.run(*way, env=env, vault={"address": proxy.address}) == 0
+    assert len(got) == 4
+    told.check(*got)
+
+
+def test_nothing_is_told_of_a_login_that_is_refused(
+    shop: Workshop, approle: dict[str, str]
+) -> None:
+    approle["secret_id"] = WRONG_TOKEN
+    told = Told(shop)
+    assert told.run(*EVERY_WAY[-2]) == 1
+    told.check()
+
+
+def test_nothing_is_told_of_a_jwt(shop: Workshop) -> None:
+    del shop.config["origin"]["vault"]["token"], shop.config["origin"]["vault"]["approle"]
+    file = shop.home / "jwt"
+    file.write_text(JWT)
+    told = Told(shop)
+    logins: tuple[dict[str, dict[str, str]], ...] = ({"jwt": {}}, {"kubernetes": {"role": "r"}})
+    for vault in logins:
+        for login in vault.values():
+            login["tokenFile"] = str(file)
+        assert told.run(*EVERY_WAY[-2], vault=vault) == 1  # there is no such auth method
+        shop.config["origin"]["vault"].pop("jwt", None)
+    told.check()
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+@pytest.mark.parametrize("path", ["/v1/auth/.*/login"])
+def test_nothing_is_told_by_a_proxy_that_echoes_a_login(
+    shop: Workshop, approle: dict[str, str], path: str, status: int
+) -> None:
+    with Misbehave(shop.vault.address) as proxy:
+        rule = proxy.when(path=path).echo(status)
+        told = Told(shop)
+        more: dict[str, Any] = {"vault": {"address": proxy.address}, "startTimeout": "1s"}
+        assert told.run(*EVERY_WAY[-2], timeout="5s", **more) in {0, 1, 3}
+        assert rule.hits
+    told.check()
 
 
 @pytest.mark.parametrize("token", [WRONG_TOKEN, VAULT_TOKEN], ids=["wrong", "dead"])
@@ -356,6 +447,12 @@ MISTAKEN: tuple[dict[str, Any], ...] = (
     {"origin": {"vault": {"tokenFile": f"hvs.{VAULT_TOKEN}"}}},
     {"origin": {"vault": {"approle": {"role_id": ROLE_ID, "secret_id": SECRET_ID}}}},
     {"origin": {"vault": {"approle": {"role_id": [ROLE_ID], "secret_id": {"a": SECRET_ID}}}}},
+    {"origin": {"vault": {"approle": {"role_id": ROLE_ID, "secret_id_file": CONSUL_TOKEN}}}},
+    {"origin": {"vault": {"approle": {"role_id": ROLE_ID, "secretid": SECRET_ID}}}},
+    {"origin": {"vault": {"jwt": JWT}}},
+    {"origin": {"vault": {"jwt": {"tokenFile": JWT}}}},
+    {"origin": {"vault": {"kubernetes": {"role": "r", "tokenFile": JWT}}}},
+    {"origin": {"vault": {"clientCert": "x.pem", "clientKey": JWT}}},
     {"origin": {"vault": {"address": f"http://vsync:{VAULT_TOKEN}@127.0.0.1:8200"}}},
     {"origin": {"vault": {"address": f"http://127.0.0.1:8200?token={VAULT_TOKEN}"}}},
     {"origin": {"consul": {"token": [CONSUL_TOKEN]}}},

@@ -321,6 +321,62 @@ def test_tls_with_a_certificate_for_another_host(tls_server: RawServer, ca_cert:
     assert tls_server.heard == []
 
 
+def asked_for(tls_server: RawServer, tls: Tls) -> bytes:
+    return (
+        Transport("Vault", tls=tls)
+        .request("GET", f"{tls_server.address}/x?y=z", headers={}, limit=soon)
+        .body
+    )
+
+
+def test_tls_with_a_server_name_of_its_own(authority: trustme.CA, ca_cert: str) -> None:
+    context, names = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), []
+    authority.issue_cert("vault.internal").configure_cert(context)
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    with RawServer(tls=context) as server:
+        tls = Tls(ca_cert=ca_cert, server_name="vault.internal")
+        assert asked_for(server, tls) == b"ok"
+        assert asked_for(server, tls) == b"ok"
+        for wrong in ("", "vault.other"):
+            with pytest.raises(Fault) as caught:
+                asked_for(server, Tls(ca_cert=ca_cert, server_name=wrong))
+            assert caught.value.kind is FaultKind.CERTIFICATE
+            assert "origin.vault.tlsServerName" in caught.value.hint
+            assert server.address in caught.value.message
+    assert names == ["vault.internal", "vault.internal", None, "vault.other"]
+    assert len(server.heard) == 2
+    host = server.address.removeprefix("https://")
+    for request in server.heard:
+        assert request.startswith(b"GET /x?y=z HTTP/1.1\r\n")
+        assert f"\r\nHost: {host}\r\n".encode() in request
+
+
+def test_tls_that_is_not_verified(tls_server: RawServer) -> None:
+    assert asked_for(tls_server, Tls(verify=False)) == b"ok"
+    with pytest.raises(Fault):
+        asked_for(tls_server, Tls())
+
+
+def test_tls_with_a_clients_certificate(
+    authority: trustme.CA, ca_cert: str, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    ours = authority.issue_cert("vsync")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    ours.cert_chain_pems[0].write_to_path(str(cert))
+    ours.private_key_pem.write_to_path(str(key))
+    with RawServer(tls=context) as server:
+        tls = Tls(ca_cert=ca_cert, client_cert=str(cert), client_key=str(key))
+        assert asked_for(server, tls) == b"ok"
+        with pytest.raises(Fault) as caught:
+            asked_for(server, Tls(ca_cert=ca_cert))
+    assert caught.value.kind is FaultKind.UNREACHABLE
+    assert "origin.vault.clientCert" in caught.value.hint
+
+
 def test_an_authority_file_that_is_not_there(tls_server: RawServer, tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
         Transport("Vault", tls=Tls(ca_cert=str(tmp_path / "no.pem"))).request(

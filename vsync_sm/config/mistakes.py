@@ -10,9 +10,10 @@ from vsync_sm.config.values import Pairs, kind
 
 HIDDEN = "(hidden)"
 
-# Tokens are often put where their file's path belongs: Vault's and OpenBao's prefixes, and UUIDs.
+# Tokens are often put where their file's path belongs: Vault's and OpenBao's prefixes, UUIDs, JWTs.
 _LIKE_A_TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:hv[sbr]|[sbr])\.\S{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|eyJ[A-Za-z0-9_-]{8,}"
 )
 
 
