@@ -63,8 +63,10 @@ def waits_long(
         return None
     return Fault(
         FaultKind.KEEPS_FAILING,
-        f"the start-up checks have waited for {duration(postponed.waited_s)}: {postponed.message}",
-        hint=f"Destinations keep what was last saved, which grows old. {postponed.hint}".strip(),
+        f"the start-up checks have waited for {duration(round(postponed.waited_s))}: "
+        f"{postponed.message}",
+        hint=f"{postponed.hint}{'; ' if postponed.hint else ''}destinations keep what was last "
+        "saved, which grows old",
         context={"server": postponed.server} if postponed.server else {},
     )
 

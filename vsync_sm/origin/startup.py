@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import ChecksPostponed
@@ -77,7 +78,7 @@ class Startup:
             waited_s=round(self.waited_s, 3),
             delay_s=round(delay, 3),
             kind=fault.kind.word,
-            message="; ".join(each.message for each in not_yet.faults),
+            message=fault.message + _and_others(not_yet.faults),
             hint=fault.hint,
             server=fault.context.get("server", ""),
         )
@@ -124,6 +125,13 @@ class Startup:
             hint=f"{fault.hint or 'see the server'}; origin.startTimeout is how long a start waits",
             context=fault.context,
         )
+
+
+def _and_others(faults: Sequence[Fault]) -> str:
+    """What else is waited for, in short: the other server has a message of its own elsewhere."""
+    first, *others = ((each.context.get("server", ""), each.kind.word) for each in faults)
+    told = {server: word for server, word in reversed(others) if server not in {"", first[0]}}
+    return "".join(f"; {name} too: {word.replace('_', ' ')}" for name, word in told.items())
 
 
 def backoff(tries: int, random: Random) -> float:
