@@ -14,8 +14,9 @@ import pytest
 
 from tests.commandline import on, vsync
 from tests.misbehave import Rule
-from tests.origin.bench import Bench, Late
+from tests.origin.bench import LEAST, Bench, Late
 from tests.origin.scenes import Scene, came, until
+from tests.origin.test_start_checks import policy
 from tests.origin.ward import TROUBLES, Ward
 from tests.support import ConsulKv, VaultApi
 from tests.workshop import Workshop
@@ -38,6 +39,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow each other quickly."""
     monkeypatch.setattr(startup, "FLOOR_S", 0.02)
     monkeypatch.setattr(startup, "CEILING_S", 0.1)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second try is far away."""
+    monkeypatch.setattr(startup, "FLOOR_S", 600.0)
+    monkeypatch.setattr(startup, "CEILING_S", 600.0)
 
 
 def complete(record: Record) -> bool:
@@ -168,6 +176,30 @@ def test_what_consul_does_late_is_no_lost_write(bench: Bench, quick: None) -> No
     assert no_probe(bench.shop)
 
 
+def test_a_token_that_dies_while_a_start_waits_is_replaced(bench: Bench, slow: None) -> None:
+    """What has passed once is not taken for granted for ever."""
+    bench.fill()
+    token, file = bench.api.make_token(policy(bench.mount)), bench.shop.home / "token"
+    file.write_text(token)
+    sealed = bench.vault.when(path="/v1/sys/internal/ui/mounts/").answer(
+        503, {"errors": ["Vault is sealed"]}
+    )
+    scene = Scene(bench.shop)
+
+    def replace() -> None:
+        bench.api.revoke(token)
+        file.write_text(bench.api.make_token(policy(bench.mount)))
+        sealed.remove()
+        scene.signal(signal.SIGUSR1)
+
+    scene.on(came(e.ChecksPostponed), replace)
+    scene.on(came(e.CycleFinished), scene.signal)
+    del bench.shop.config["origin"]["vault"]["token"]
+    run = scene.run(vault={"tokenFile": str(file), "requiredCapabilities": LEAST})
+    assert (run.code, run.outcome) == (0, "saved"), run.faults
+    assert len([each for each in run.all(e.CheckPassed) if each.check == "Vault token"]) == 1
+
+
 # --- how long, how often ---------------------------------------------------------------------
 
 
@@ -236,13 +268,6 @@ def test_check_and_plan_say_what_they_wait_for(bench: Bench) -> None:
 
 
 # --- meanwhile -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second try is far away."""
-    monkeypatch.setattr(startup, "FLOOR_S", 600.0)
-    monkeypatch.setattr(startup, "CEILING_S", 600.0)
 
 
 @pytest.mark.parametrize("trouble", ["vault stopped", "vault frozen", "consul frozen"])

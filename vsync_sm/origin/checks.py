@@ -51,8 +51,9 @@ class NotYet(msgspec.Struct, frozen=True):
 class StartupChecks:
     """Tried until they pass, on a thread of each try's own; a try ends with `EffectDone`.
 
-    What has passed is not asked again in a later try, but for Vault's health: it may have become
-    another node's. Each check is told once, and again when it ends in another way.
+    What has passed is not asked again in a later try, but for Vault's health, which may be another
+    node's by then, and the token, which may be dead. Each check is told once, and again when it
+    ends in another way.
     """
 
     def __init__(self, servers: Servers, terms: Terms, required: Required, *, probe: str) -> None:
@@ -75,7 +76,7 @@ class StartupChecks:
         with scope.guarded():
             faults = self._check("Consul sync path", self._check_consul)
             vault = self._check("Vault server", self._check_health, again=True)
-            vault = vault or self._check("Vault token", self._check_token)
+            vault = vault or self._check("Vault token", self._check_token, again=True)
             vault = vault or self._check("Vault freshness", self._check_freshness)
             faults += vault
             for mount in self._terms.mounts if not vault else ():
