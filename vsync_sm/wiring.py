@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from vsync_sm import __version__
 from vsync_sm.config import Notify, Settings
 from vsync_sm.core.errors import Fault, FaultKind, JournalError, StoppedEarly
 from vsync_sm.core.events import RunStarted, Unknown
+from vsync_sm.core.insight import timestamp
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.notice import notice_of
 from vsync_sm.core.safety import Limits
@@ -298,9 +300,11 @@ def _writer(settings: Settings, journal: Path) -> Journal:
 
 def _journal_size(journal: Path, budget: int) -> dict[str, float]:
     try:
-        return {"bytes": usage(journal).bytes, "budget_bytes": budget}
+        size = {"bytes": float(usage(journal).bytes), "budget_bytes": float(budget)}
     except OSError:
         return {}
+    hours = hours_of(journal, budget, timestamp(time.time_ns()))
+    return size if hours is None else {**size, "budget_seconds": hours * 3_600}
 
 
 def _put_status(consul: Consul, prefix: str) -> Put:

@@ -367,11 +367,20 @@ def test_log_metrics_and_consul_tell_the_truth_about_the_last_success(bench: Ben
     spent = sum(event.phases.get("listing", 0) for event in finished)
     assert found['vsync_phase_duration_seconds_sum{phase="listing"}'] == pytest.approx(spent)
     assert found["vsync_insights"] == len(shop.saved())
-    assert found["vsync_journal_bytes"] <= shop.journal.stat().st_size
+    assert 0 < found["vsync_journal_bytes"] <= shop.journal.stat().st_size
+    assert found["vsync_journal_budget_bytes"] == shop.settings().journal.budget
 
 
 def _finished(record: e.Record, outcome: str) -> bool:
     return isinstance(record.event, e.CycleFinished) and record.event.outcome == outcome
+
+
+def test_the_journals_budget(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    workshop.once()
+    size = workshop.journal.stat().st_size
+    assert wiring._journal_size(workshop.journal, 1_000) == {"bytes": size, "budget_bytes": 1_000}
+    monkeypatch.setattr(wiring, "hours_of", lambda *_: 12.0)
+    assert wiring._journal_size(workshop.journal, 1_000)["budget_seconds"] == 43_200
 
 
 def test_a_taken_port_ends_the_start(workshop: Workshop) -> None:

@@ -21,6 +21,8 @@ from vsync_sm.operate.metrics import Metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 
+SIZES = {"bytes": 4_711.0, "budget_bytes": 10_000.0, "budget_seconds": 7_200.0}
+
 Samples = dict[str, float]
 
 
@@ -39,7 +41,7 @@ def samples(text: str) -> Samples:
 def scraped(records: Iterable[e.Record], wall: int | None = None) -> Samples:
     """What is scraped after these records, at a moment (else that of the last one)."""
     view, last = View(), 0
-    metrics = Metrics(view, lambda: wall or last, lambda: {"bytes": 4_711, "budget_bytes": 10_000})
+    metrics = Metrics(view, lambda: wall or last, lambda: SIZES)
     for record in records:
         view = apply(view, record)
         metrics(record, view)
@@ -173,6 +175,7 @@ def test_what_is_counted() -> None:
         "vsync_value_limit_bytes": 524_288,
         "vsync_journal_bytes": 4_711,
         "vsync_journal_budget_bytes": 10_000,
+        "vsync_journal_budget_seconds": 7_200,
     }
     assert {name: found.get(name) for name in expected} == expected
 
@@ -225,7 +228,7 @@ def ours() -> set[str]:
     """The names of all of vsync's own metrics, as the documentation spells them."""
     seen = full()
     view, names = View(), set()
-    metrics = Metrics(view, lambda: moment(seen.records[-1].ts), lambda: {"bytes": 1.0})
+    metrics = Metrics(view, lambda: moment(seen.records[-1].ts), lambda: SIZES)
     seen.begin()
     seen(e.SyncInfoRead(prefix="p", insights=8, buckets=2, index="ab"))
     for record in seen.records:

@@ -31,7 +31,7 @@ from vsync_sm.core.shapes import View
 _NS = 1e9
 
 JournalSize = Callable[[], Mapping[str, float]]
-"""What is known of the journal's size just now: `bytes`, and `budget_bytes` of closed files."""
+"""What is known of the journal just now: `bytes`, `budget_bytes`, `budget_seconds`."""
 
 
 class Metrics:
@@ -179,7 +179,11 @@ def _of_sizes(counters: Counters, view: View, journal: Mapping[str, float]) -> I
         yield _gauge("largest_bucket_bytes", said, largest)
     if view.num_buckets:
         yield _gauge("buckets", "Buckets in the sync info.", view.num_buckets)
-    for name, told in (("bytes", "Size of the journal."), ("budget_bytes", "Its budget.")):
+    for name, told in (
+        ("bytes", "What the journal takes on the disk."),
+        ("budget_bytes", "What its closed files may take before the oldest goes."),
+        ("budget_seconds", "How long a time fits into that, at the rate of its newest files."),
+    ):
         if name in journal:
             yield _gauge(f"journal_{name}", told, journal[name])
     yield InfoMetricFamily("vsync_build", "Which vsync this is.", value={"version": __version__})
