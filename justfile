@@ -72,3 +72,7 @@ bench-console *ARGS:
 # an origin in bad weather for a quarter of an hour: servers and daemon stopped, frozen, killed
 soak *ARGS:
     {{ bin }}/python -m tests.soak {{ ARGS }}
+
+# ten million lines of journal written, packed, recalled and replayed: rates and memory
+bench-journal *ARGS:
+    {{ bin }}/python -m tests.benchmarks.journal {{ ARGS }}

@@ -80,7 +80,9 @@ def test_the_readmes_command_lines_parse() -> None:
     for line in lines:
         flags.parse(shlex.split(line)[1:])
     shown = {shlex.split(line)[1] for line in lines}
-    assert shown == {"check", "plan", "ctl", "where", "notify-test", "replay", "--headless"}
+    assert shown == {
+        *("check", "plan", "ctl", "where", "notify-test", "replay", "journal", "--headless")
+    }
     assert any("--once" in line for line in lines)
     assert any("ctl allow" in line for line in lines)
 

@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     early: list[int] = []
-    if not {"ctl", "where"} & set(arguments) and {"--headless", "check", "plan"} & set(arguments):
+    runs = {"--headless", "check", "plan"} & set(arguments)
+    if runs and not {"ctl", "where", "journal"} & set(arguments):
         # From the first moment on: what comes before the inbox exists is kept for it.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda got, _frame: early.append(got))
@@ -47,6 +48,7 @@ def _main(arguments: list[str]) -> int:
         "replay": _replay,
         "ctl": _ctl,
         "where": _where,
+        "journal": _about_journal,
         "notify-test": _notify_test,
     }.get(options.command)
     if at_once is not None:
@@ -308,6 +310,12 @@ def _notify_test(options: argparse.Namespace) -> int:
     from vsync_sm import notify_test
 
     return notify_test.run(options, _write)
+
+
+def _about_journal(options: argparse.Namespace) -> int:
+    from vsync_sm import journals
+
+    return journals.run(options, _write)
 
 
 def _ctl(options: argparse.Namespace) -> int:

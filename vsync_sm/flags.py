@@ -24,6 +24,7 @@ vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm ctl status | sync | pause | resume | abort | allow ID | halt
        vsync-sm where PATH [--journal FILE | --config FILE] [--json]
        vsync-sm notify-test [--config FILE]
+       vsync-sm journal [cut --cycle N --to FILE] [--journal FILE | --config FILE] [--json]
        vsync-sm replay JOURNAL [--cycle N] [--json | --json-lines]
        vsync-sm demo\
 """
@@ -42,6 +43,7 @@ examples:
   vsync-sm where secret/app/db          I changed it at 14:02: is it out?
   vsync-sm notify-test                  would a human be told? (sends a test message)
   vsync-sm replay journal.jsonl         what happened?
+  vsync-sm journal                      how large is the journal, and how long does it last?
   vsync-sm demo                         watch it on local servers
 
 exit codes:
@@ -112,7 +114,8 @@ class _Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         names = list(map(str, action.choices or ()))
         if action.dest in {"command", "word"} and value not in names:
-            where = "there is no command" if action.dest == "command" else "ctl knows no"
+            knows = f"{self.prog.rpartition(' ')[2]} knows no"
+            where = "there is no command" if action.dest == "command" else knows
             complain(f"{where} {value}", _meant(value, names, self.prog))
             self.exit(USAGE)
         super()._check_value(action, value)
@@ -190,8 +193,15 @@ def _parser() -> _Parser:
         help="YAML, or JSON as origin.json (default: config.yaml, if there is one)",
     )
 
+    _journal(command("journal", "how large a journal is and how long its budget lasts"))
+
     replay = command("replay", "tell what a journal holds, and check it")
-    replay.add_argument("file", metavar="JOURNAL", type=Path, help="the journal's file")
+    replay.add_argument(
+        "file",
+        metavar="JOURNAL",
+        type=Path,
+        help="the journal, its directory, one of its closed files, or its history of a day",
+    )
     replay.add_argument("--cycle", type=int, metavar="N", help="only this cycle, in detail")
     form = replay.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for a program: one document")
@@ -254,6 +264,22 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     made["allow"].add_argument("--yes", action="store_true", help="do not ask: for scripts")
 
 
+def _journal(parser: argparse.ArgumentParser) -> None:
+    _which_origin(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    words = parser.add_subparsers(dest="word", metavar="WORD", title="words", required=False)
+    cut = words.add_parser(
+        "cut",
+        help="cut one cycle out, as a journal of its own",
+        description="Cut one cycle out, as a journal of its own that replay accepts. "
+        "Paths and messages stand in it as they were: mind whom you give it to.",
+        allow_abbrev=False,
+    )
+    cut.add_argument("--cycle", type=int, metavar="N", required=True, help="its number")
+    cut.add_argument("--to", type=Path, metavar="FILE", required=True, help="a new file")
+    _which_origin(cut)
+
+
 def _which_origin(parser: argparse.ArgumentParser) -> None:
     for name, words in (
         ("config", "the origin's configuration, for the journal's place"),
@@ -290,6 +316,7 @@ _ALL = {
     "--secrets",
     "--why",
     "--yes",
+    "--to",
 }
 _OF_A_RUN = ("tick", "log_level", "log_type")
 """What `check` and `plan` take, so that a command line can be used for both, and do not need."""

@@ -20,7 +20,8 @@ from vsync_sm.core import events as e
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.view import View
-from vsync_sm.journal.writer import JournalWriter
+from vsync_sm.journal.keeping import Bounds
+from vsync_sm.journal.writer import SEGMENT_BYTES, JournalWriter
 from vsync_sm.origin.clock import SystemClock, stamp_from
 from vsync_sm.origin.ledger import Ledger, Sink
 
@@ -106,10 +107,17 @@ class Measured(msgspec.Struct):
 class Writer:
     """Writes a flood into a journal, by all that an engine's loop does with an event."""
 
-    def __init__(self, journal: Path, sinks: Sequence[Sink] = ()) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        sinks: Sequence[Sink] = (),
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        bounds: Bounds | None = None,
+    ) -> None:
         self._clock = SystemClock()
         self._began = self._clock.mono()
-        self._journal = JournalWriter.open(journal)
+        self._journal = JournalWriter.open(journal, segment_bytes=segment_bytes, bounds=bounds)
         self._journal.begin(run="run-1", last_seq=0, stamp=stamp_from(self._clock))
         self._ledger = Ledger(self._journal, Memory(), View(), sinks)
         self._events = flood()
@@ -145,6 +153,10 @@ class Writer:
             e.Transitioned(trigger="halt", source=source, dest="halted", reason="operator"),
             e.RunFinished(exit_code=0, why=OVER),
         )
+        self._journal.close()
+
+    def break_off(self) -> None:
+        """The run ends without a word, wherever it is; its journal is closed."""
         self._journal.close()
 
     def _tell(self, batch: int) -> None:

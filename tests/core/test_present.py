@@ -88,6 +88,7 @@ def test_times() -> None:
 
 
 def test_sizes_shares_and_lists() -> None:
+    assert size(5 * 2**29) == "2.5 GiB"
     assert [size(1), size(1023), size(12800), size(3 * 1024 * 1024)] == [
         "1 byte",
         "1,023 bytes",

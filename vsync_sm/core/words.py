@@ -75,10 +75,12 @@ def _plural(noun: str) -> str:
 
 
 def size(n: int) -> str:
-    """A size: `312 bytes`, `12.5 KiB`, `3.0 MiB`."""
+    """A size: `312 bytes`, `12.5 KiB`, `3.0 MiB`, `2.0 GiB`."""
     if n < 1024:
         return count(n, "byte")
-    return f"{n / 1024:.1f} KiB" if n < 1024 * 1024 else f"{n / (1024 * 1024):.1f} MiB"
+    if n < 1024**2:
+        return f"{n / 1024:.1f} KiB"
+    return f"{n / 1024**2:.1f} MiB" if n < 1024**3 else f"{n / 1024**3:.1f} GiB"
 
 
 def share(fraction: float) -> str:
