@@ -80,6 +80,21 @@ def test_a_token_with_the_least_is_not_lectured(workshop: Workshop, mount: str) 
     assert "The token may do more" not in told.stdout
 
 
+def test_the_cost_tells_of_detailed_lists(workshop: Workshop, mount: str) -> None:
+    for path in ("a", "b/1", "b/2", "b/3"):
+        workshop.vault.put(mount, path)
+    how = on(workshop, vault={"detailedMetadata": "auto"})
+    told = vsync(workshop.home, "check", *how)
+    assert f"; {mount}detailed-metadata/: root" in told.stdout
+    assert (
+        "A cycle costs 7 requests to Vault: 2 lists, 1 detailed list with the metadata of "
+        "3 paths, 1 metadata read, "
+    ) in told.stdout
+    run = workshop.once(vault={"detailedMetadata": "auto"})
+    # And once, for three paths that were never saved before, what the token may read.
+    assert run.one(e.CycleFinished).requests.vault == 7 + 1
+
+
 def test_the_cost_is_what_the_server_counts(
     own_bao: Callable[..., BaoServer], consul_kv: ConsulKv, sync_path: str, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import Clock, Random, Stamp, SystemClock, stamp_from, system_random
 from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.demands import HALTING
+from vsync_sm.origin.detailed import DetailedLists
 from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame, TokenTold
 from vsync_sm.origin.keeper import Keeper
@@ -154,7 +155,13 @@ def servers(settings: Settings, inbox: Inbox, clock: Clock, random: Random) -> S
         tell=lambda renewed: inbox.post(TokenTold(renewed)),
     )
     throttle = Throttle(origin.vault.max_requests_per_second)
-    return Servers(vault=vault, consul=consul, access=access, throttle=throttle)
+    return Servers(
+        vault=vault,
+        consul=consul,
+        access=access,
+        throttle=throttle,
+        detailed=DetailedLists(wanted=origin.vault.detailed_metadata == "auto"),
+    )
 
 
 def terms(settings: Settings) -> Terms:

@@ -146,11 +146,12 @@ def test_the_keys_stand_in_their_order() -> None:
     assert encode(inside) == (
         b'{"v":1,"seq":9,"ts":"2026-11-01T10:00:00.000001Z","mono":5,"run":"r1","cycle":3,'
         b'"type":"paths_listed","paths":2,"mounts":{"secret/":2},"unchosen":{},"pruned":{},'
-        b'"idle":[]}\n'
+        b'"idle":[],"detailed":0}\n'
     )
     outside = msgspec.structs.replace(inside, cycle=None)
     assert list(json.loads(encode(outside))) == [
         "v", "seq", "ts", "mono", "run", "type", "paths", "mounts", "unchosen", "pruned", "idle",
+        "detailed",
     ]  # fmt: skip
 
 

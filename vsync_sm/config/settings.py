@@ -293,6 +293,9 @@ class Vault(ServerTls):
     jwt: Jwt | None = None
     namespace: Annotated[str | None, BeforeValidator(values.namespace)] = None
     required_capabilities: RequiredCapabilities = RequiredCapabilities()
+    detailed_metadata: Annotated[
+        Literal["auto", "off"], BeforeValidator(values.detailed_metadata)
+    ] = "auto"
     max_requests_per_second: Annotated[float, BeforeValidator(values.rate)] = 0.0
 
 

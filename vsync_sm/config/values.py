@@ -41,6 +41,7 @@ _LEVELS = {
     "panic": "error",
     "disabled": "error",
 }
+_DETAILED = {"auto": "auto", "off": "off"}
 _TYPES = {"auto": "auto", "console": "console", "json": "json"}
 _TRUTH = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 _CAPABILITIES = ("create", "read", "update", "patch", "delete", "list", "sudo")
@@ -282,6 +283,11 @@ def level(value: object) -> str:
 def log_type(value: object) -> str:
     """How log lines look: auto, console or json."""
     return _word(value, _TYPES, "auto, console or json")
+
+
+def detailed_metadata(value: object) -> str:
+    """auto or off; YAML makes False of an `off` without quotes."""
+    return "off" if value is False else _word(value, _DETAILED, "auto or off")
 
 
 def _word(value: object, words: dict[str, str], told: str) -> str:

@@ -13,6 +13,9 @@ AUDIT_BYTES = 3_200
 """What a file audit device writes of one metadata read: measured on OpenBao 2.7.2, request and
 response together. A list writes about as much, and more for each name that it gives."""
 
+DETAILED_AUDIT_BYTES = 630
+"""What it writes of each path in a detailed list, with one version: measured alike."""
+
 MOST_WORKERS = 256
 """As many as `origin.numWorkers` may be."""
 
@@ -25,6 +28,7 @@ class Cost(msgspec.Struct, frozen=True):
 
     `round_trip_s` is what one request took from sending it to the next, None where none was
     measured; `per_second` is `origin.vault.maxRequestsPerSecond`, 0 where there is no ceiling.
+    `lists` are detailed ones, which gave the metadata of `detailed` paths in `lists_s`.
     """
 
     mounts: int
@@ -35,24 +39,38 @@ class Cost(msgspec.Struct, frozen=True):
     workers: int
     per_second: float = 0.0
     round_trip_s: float | None = None
+    lists: int = 0
+    lists_s: float = 0.0
+    detailed: int = 0
+
+    @property
+    def reads(self) -> int:
+        """The paths whose metadata is read by a request of its own."""
+        return self.paths - self.detailed
 
     @property
     def requests(self) -> int:
-        """To Vault: one to catch up, two looks at each mount, a list a folder, a read a path."""
-        return 1 + 2 * self.mounts + self.folders + self.paths
+        """To Vault: one to catch up, two looks at each mount, the lists, and the reads."""
+        return 1 + 2 * self.mounts + self.folders + self.lists + self.reads
 
     @property
     def requests_a_day(self) -> int:
         """How many that are, at a cycle each tick."""
         return round(self.requests * _DAY_S / self.tick_s)
 
+    @property
+    def audit_bytes_a_day(self) -> int:
+        """About what they write into an audit log."""
+        cycle = self.requests * AUDIT_BYTES + self.detailed * DETAILED_AUDIT_BYTES
+        return round(cycle * _DAY_S / self.tick_s)
+
     def takes_s(self, workers: int) -> float | None:
         """About how long a cycle takes with so many workers, who share the reads alone."""
         if self.round_trip_s is None:
             return None
-        alone = self.requests - self.paths + math.ceil(self.paths / workers)
+        alone = self.requests - self.lists - self.reads + math.ceil(self.reads / workers)
         least = self.requests / self.per_second if self.per_second else 0.0
-        return max(alone * self.round_trip_s, least)
+        return max(alone * self.round_trip_s + self.lists_s, least)
 
     @property
     def workers_needed(self) -> int | None:
@@ -68,16 +86,19 @@ class Cost(msgspec.Struct, frozen=True):
 
     def lines(self) -> Iterator[str]:
         """What a human needs to know of it."""
+        gave = f" with the metadata of {count(self.detailed, 'path')}"
+        detailed = f"{count(self.lists, 'detailed list')}{gave}, " if self.lists else ""
         yield (
             f"A cycle costs {count(self.requests, 'request')} to Vault: "
-            f"{count(self.folders, 'list')}, {count(self.paths, 'metadata read')}, "
+            f"{count(self.folders, 'list')}, {detailed}{count(self.reads, 'metadata read')}, "
             f"{count(2 * self.mounts, 'look')} at mounts, 1 to catch up; and to Consul 1 read, "
             "and mostly 1 write when something has changed."
         )
+        each = f", {DETAILED_AUDIT_BYTES} bytes a path in a detailed list" if self.detailed else ""
         yield (
             f"A cycle each {duration(self.tick_s)}: {number(self.requests_a_day)} requests a day, "
-            f"and about {_bytes(self.requests_a_day * AUDIT_BYTES)} a day in Vault's audit log "
-            f"(an estimate: {_bytes(AUDIT_BYTES)} a request)."
+            f"and about {_bytes(self.audit_bytes_a_day)} a day in Vault's audit log "
+            f"(an estimate: {_bytes(AUDIT_BYTES)} a request{each})."
         )
         yield from self._advice()
 

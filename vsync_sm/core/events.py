@@ -162,12 +162,30 @@ class SyncInfoRead(Event, frozen=True, tag="sync_info_read"):
 
 
 class FolderListed(Event, frozen=True, tag="folder_listed"):
-    """One folder was listed; `paths` of its names are secrets, `folders` are folders."""
+    """One folder was listed; `paths` of its names are secrets, `folders` are folders.
+
+    `detailed` of the paths came with their metadata, by so many detailed lists (`lists`) after it.
+    """
 
     mount: str
     folder: str
     paths: int
     folders: int
+    detailed: int = 0
+    lists: int = 0
+
+
+class DetailedListFailed(Event, frozen=True, tag="detailed_list_failed"):
+    """A folder's metadata could not be had by a detailed list: its paths are read one by one.
+
+    For the rest of the run; so are all of the mount's when it is `over`.
+    """
+
+    mount: str
+    folder: str
+    kind: str
+    message: str
+    over: bool = False
 
 
 class PathsListed(Event, frozen=True, tag="paths_listed"):
@@ -175,7 +193,8 @@ class PathsListed(Event, frozen=True, tag="paths_listed"):
 
     By mount too, what lists named and the configuration does not choose: `unchosen` paths, and
     `pruned` folders, which were not listed themselves. `idle` is what of `origin.paths` no path
-    fits: a folder, or a pattern that includes.
+    fits: a folder, or a pattern that includes. `detailed` of the paths came with their metadata:
+    they end without a read.
     """
 
     paths: int
@@ -183,6 +202,7 @@ class PathsListed(Event, frozen=True, tag="paths_listed"):
     unchosen: dict[str, int] = {}
     pruned: dict[str, int] = {}
     idle: tuple[str, ...] = ()
+    detailed: int = 0
 
 
 class WorkerStarted(Event, frozen=True, tag="worker_started"):

@@ -32,6 +32,7 @@ def paths(event: e.Event | e.Unknown) -> tuple[str, ...]:
 _PATHS: dict[type, Callable[..., Sequence[str]]] = {
     e.MountChecked: lambda event: [event.mount],
     e.FolderListed: lambda event: [f"{event.mount.rstrip('/')}/{event.folder}"],
+    e.DetailedListFailed: lambda event: [f"{event.mount.rstrip('/')}/{event.folder}"],
     e.RetryScheduled: lambda event: [event.what],
     e.WorkersObserved: lambda event: [busy.path for busy in event.busy],
     e.SaveRefused: lambda event: event.sample,

@@ -71,6 +71,7 @@ _DEBUG = (
 _WARNING = (
     e.RunRecovered,
     e.TriggerIgnored,
+    e.DetailedListFailed,
     e.PathFailed,
     e.InsightCarriedForward,
     e.InsightRegressed,

@@ -144,14 +144,25 @@ def _sync_info_read(event: e.SyncInfoRead) -> str:
 @_says(e.FolderListed)
 def _folder_listed(event: e.FolderListed) -> str:
     holds = f"{count(event.paths, 'path')}, {count(event.folders, 'folder')}"
-    return f"listed {event.mount}{event.folder}: {holds}"
+    detailed = f"; {number(event.detailed)} with metadata" if event.detailed else ""
+    return f"listed {event.mount}{event.folder}: {holds}{detailed}"
+
+
+@_says(e.DetailedListFailed)
+def _detailed_list_failed(event: e.DetailedListFailed) -> str:
+    where = f"all of {event.mount}" if event.over else f"{event.mount}{event.folder}"
+    return (
+        f"{event.mount}{event.folder} could not be listed with metadata: {event.message}. "
+        f"Paths of {where} are read one by one for the rest of this run"
+    )
 
 
 @_says(e.PathsListed)
 def _paths_listed(event: e.PathsListed) -> str:
     listed = f"{count(event.paths, 'path')} listed{_and(counts(event.mounts))}"
     idle = f"no chosen path fits {', '.join(event.idle)}" if event.idle else ""
-    return "; ".join(filter(None, (listed, unchosen(event), idle)))
+    detailed = f"{number(event.detailed)} of them with metadata" if event.detailed else ""
+    return "; ".join(filter(None, (listed, detailed, unchosen(event), idle)))
 
 
 def unchosen(event: e.PathsListed) -> str:

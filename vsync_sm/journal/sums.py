@@ -26,6 +26,7 @@ _STATES: Final[dict[type, frozenset[State]]] = {
     e.SyncInfoRead: frozenset((State.listing,)),
     e.SaveReconciled: frozenset((State.listing,)),
     e.FolderListed: frozenset((State.listing, State.working)),
+    e.DetailedListFailed: frozenset((State.listing,)),
     e.PathsListed: frozenset((State.listing,)),
     e.WorkerStarted: frozenset((State.working,)),
     e.WorkersObserved: frozenset((State.working,)),
@@ -144,6 +145,8 @@ class CycleSums:
         total = sum(event.mounts.values())
         if total != event.paths:
             yield f"{count(event.paths, 'path')} listed, but {total} by mount"
+        if event.detailed > event.paths:
+            yield f"{count(event.paths, 'path')} listed, but {event.detailed} with metadata"
 
     def _worker_started(self, event: e.WorkerStarted, _: int) -> Iterator[str]:
         if event.worker in self._working or event.worker in self._stopped:

@@ -72,13 +72,16 @@ class _CostReport:
     """What a cycle costs, once everything was listed.
 
     How long a request takes is the median time between two folders that were listed one after the
-    other: nothing else is asked meanwhile.
+    other: nothing else is asked meanwhile. Detailed lists are timed apart, each with its folder's
+    plain one.
     """
 
     def __init__(self) -> None:
         self._started: e.RunStarted | None = None
         self._mounts = 0
         self._lists: list[int] = []  # ns each
+        self._folders = 0
+        self._detailed: list[tuple[e.FolderListed, int]] = []
         self._before = 0
         self._paths: int | None = None
 
@@ -89,7 +92,11 @@ class _CostReport:
         elif isinstance(event, e.MountChecked):
             self._mounts += 1
         elif isinstance(event, e.FolderListed):
-            self._lists.append(record.mono - self._before)
+            self._folders += 1
+            if event.lists:
+                self._detailed.append((event, record.mono - self._before))
+            else:
+                self._lists.append(record.mono - self._before)
         elif isinstance(event, e.PathsListed):
             self._paths = event.paths
         self._before = record.mono
@@ -99,15 +106,19 @@ class _CostReport:
         if started is None or self._paths is None:
             return
         origin = started.config.get("origin", {})
+        times = self._lists or [ns // (1 + event.lists) for event, ns in self._detailed]
         yield from Cost(
             mounts=self._mounts,
-            folders=len(self._lists),
+            folders=self._folders,
             paths=self._paths,
             tick_s=started.tick_s,
             timeout_s=started.timeout_s,
             workers=origin.get("numWorkers", 1),
             per_second=origin.get("vault", {}).get("maxRequestsPerSecond", 0.0),
-            round_trip_s=median(self._lists) / NS if self._lists else None,
+            round_trip_s=median(times) / NS if times else None,
+            lists=sum(event.lists for event, _ in self._detailed),
+            lists_s=sum(ns for _, ns in self._detailed) / NS,
+            detailed=sum(event.detailed for event, _ in self._detailed),
         ).lines()
 
 

@@ -28,6 +28,13 @@ LEAST = "origin.vault.requiredCapabilities: {data: [], metadata: [read, list]}"
 """The configuration line of the least that vsync needs: no right to any value."""
 
 
+FASTER = (
+    "This server can give a folder's metadata in one request, instead of one a path. To let it: "
+    'path "{path}*" {{ capabilities = ["list"] }}'
+)
+"""A kind word where only a capability is missing for detailed lists."""
+
+
 class Required(msgspec.Struct, frozen=True):
     """The capabilities that the token must have on `<mount>data/` and `<mount>metadata/`.
 
@@ -183,6 +190,7 @@ class StartupChecks:
     def _check_health(self) -> CheckPassed:
         vault: Vault = self._servers.vault
         health = vault.health(self._scope.budget.vault)
+        self._servers.detailed.meet(health)
         if not health.initialized or health.sealed:
             raise Fault(
                 FaultKind.SEALED,
@@ -234,7 +242,15 @@ class StartupChecks:
     def _check_capabilities(self, mount: str, folder: str) -> CheckPassed:
         data, metadata = f"{mount}data/{folder}", f"{mount}metadata/{folder}"
         wanted = {data: self._required.data, metadata: self._required.metadata}
-        granted = self._servers.vault.capabilities(tuple(wanted), self._scope.budget.vault)
+        detailed = f"{mount}detailed-metadata/{folder}"
+        offered = (detailed,) if self._servers.detailed.offered else ()
+        asked = (*wanted, *offered)
+        granted = self._servers.vault.capabilities(asked, self._scope.budget.vault)
+        faster = ""
+        for path in offered:
+            may = not granted[path].isdisjoint({"list", "root"})
+            self._servers.detailed.allow(mount, may=may)
+            faster = "" if may else FASTER.format(path=path)
         missing = {
             path: [name for name in names if name not in granted[path]]
             for path, names in wanted.items()
@@ -252,9 +268,9 @@ class StartupChecks:
         return CheckPassed(
             check=f"capabilities on {mount}{folder}",
             detail="; ".join(
-                f"{path}: {', '.join(sorted(granted[path])) or 'none'}" for path in wanted
+                f"{path}: {', '.join(sorted(granted[path])) or 'none'}" for path in asked
             ),
-            note=self._note(granted[data], granted[metadata]),
+            note=self._note(granted[data], granted[metadata]) or faster,
             server="Vault",
         )
 

@@ -15,6 +15,7 @@ from vsync_sm.core.save import SavePlan
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.budget import Budget
 from vsync_sm.origin.clock import NS, Clock, Random
+from vsync_sm.origin.detailed import DetailedLists, Details
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.listing import Listed, Lister, list_everything
 from vsync_sm.origin.saving import Recalled, Saver, reindex
@@ -53,6 +54,7 @@ class Servers(msgspec.Struct, frozen=True):
     consul: Consul
     access: Access
     throttle: Throttle
+    detailed: DetailedLists
 
 
 class Cycle:
@@ -79,7 +81,9 @@ class Cycle:
             throttle=servers.throttle,
         )
         self._scope = Scope(number, inbox, budget, clock, random)
-        self._lister = Lister(self._scope, servers.vault, servers.access, terms.choice)
+        vault, access = servers.vault, servers.access
+        details = Details(self._scope, vault, access, servers.detailed)
+        self._lister = Lister(self._scope, vault, access, terms.choice, details)
         self._crew: Crew | None = None
         self._threads: list[threading.Thread] = []
 

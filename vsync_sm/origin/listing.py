@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
@@ -12,21 +12,26 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import FolderListed, MountChecked, PathsListed, SyncInfoRead
 from vsync_sm.core.memory import OpenSave, settle, sha256
 from vsync_sm.core.safety import confirmed_gone
-from vsync_sm.core.sync_info import INDEX, Former, decode_former
+from vsync_sm.core.sync_info import INDEX, Former, data_path, decode_former
 from vsync_sm.origin.access import Access
+from vsync_sm.origin.detailed import Details, Given, metadata_path
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
-from vsync_sm.servers.vault import CATCH_UP_PATH, MountFacts, Vault
+from vsync_sm.servers.vault import CATCH_UP_PATH, Metadata, MountFacts, Vault
 
 CATCH_UP_POLICY = f'path "{CATCH_UP_PATH}" {{ capabilities = ["delete"] }}'
 """The policy that rule 10 needs; Vault's own `default` policy has it."""
 
 
 class SecretPath(msgspec.Struct, frozen=True):
-    """One listed secret: its mount (ends in `/`), and its path within it."""
+    """One listed secret: its mount (ends in `/`), and its path within it.
+
+    `metadata` where a detailed list gave it: then it need not be read.
+    """
 
     mount: str
     path: str
+    metadata: Metadata | None = None
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -44,13 +49,21 @@ class Lister:
     paths and folders that its walks met and passed by.
     """
 
-    def __init__(self, scope: Scope, vault: Vault, access: Access, choice: Choice) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        vault: Vault,
+        access: Access,
+        choice: Choice,
+        details: Details | None = None,
+    ) -> None:
         self.choice = choice
         self.unchosen: Counter[str] = Counter()
         self.pruned: Counter[str] = Counter()
         self._scope = scope
         self._vault = vault
         self._access = access
+        self._details = details
         self._again: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def catch_up(self) -> bool:
@@ -136,18 +149,49 @@ class Lister:
                 self._believe_empty(mount, folder)
                 names = ()
             below = [f"{folder}{name}" for name in names if name.endswith("/")]
-            paths = [f"{folder}{name}" for name in names if not name.endswith("/")]
+            secrets = [name for name in names if not name.endswith("/")]
+            chosen = [name for name in secrets if self.choice.belongs(mount, f"{folder}{name}")]
+            given = Given({})
+            if self._details is not None:
+                given = self._details.of(mount, folder, names, frozenset(chosen))
             self._scope.tell(
-                (FolderListed(mount=mount, folder=folder, paths=len(paths), folders=len(below)),)
+                (
+                    FolderListed(
+                        mount=mount,
+                        folder=folder,
+                        paths=len(secrets),
+                        folders=len(below),
+                        detailed=len(given.metadata),
+                        lists=given.lists,
+                    ),
+                )
             )
             entered = [each for each in below if self.choice.may_hold(mount, each)]
             self.pruned[mount] += len(below) - len(entered)
+            self.unchosen[mount] += len(secrets) - len(chosen)
             folders.extend(reversed(entered))
-            for path in paths:
-                if self.choice.belongs(mount, path):
-                    yield SecretPath(mount, path)
-                else:
-                    self.unchosen[mount] += 1
+            for name in chosen:
+                yield SecretPath(mount, f"{folder}{name}", given.metadata.get(name))
+
+    def sure(self, paths: Iterable[SecretPath], saved: Container[str]) -> Iterator[SecretPath]:
+        """The same paths; one that was never `saved` (by data path) keeps the metadata that a
+        detailed list gave only where the token may surely read it. Else the read tells.
+        """
+        found = list(paths)
+        fresh = [
+            metadata_path(each.mount, each.path)
+            for each in found
+            if each.metadata is not None and data_path(each.mount, each.path) not in saved
+        ]
+        if self._details is None or not fresh:
+            return iter(found)
+        doubtful = {*fresh} - self._details.surely_readable(fresh)
+        return (
+            SecretPath(each.mount, each.path)
+            if each.metadata is not None and metadata_path(each.mount, each.path) in doubtful
+            else each
+            for each in found
+        )
 
     def _is_root(self, mount: str, folder: str) -> bool:
         # No list that the token may read names it: what is said of it is all that can be known.
@@ -181,7 +225,7 @@ def list_everything(
         accessors[mount] = facts.accessor
         scope.tell((MountChecked(mount=mount, version=facts.version, accessor=facts.accessor),))
     former = _read_former(scope, consul, prefix, open_save)
-    by_mount = {mount: tuple(lister.walk(mount)) for mount in mounts}
+    by_mount = {mount: tuple(lister.sure(lister.walk(mount), former.insights)) for mount in mounts}
     paths = tuple(path for found in by_mount.values() for path in found)
     scope.tell(
         (
@@ -193,6 +237,7 @@ def list_everything(
                 idle=lister.choice.idle(
                     {mount: [each.path for each in found] for mount, found in by_mount.items()}
                 ),
+                detailed=sum(each.metadata is not None for each in paths),
             ),
         )
     )

@@ -1,5 +1,7 @@
 """The second phase: N workers, one path at a time each, turn metadata into insights.
 
+A path's metadata is read, unless a detailed list has given it already.
+
 A sender hands out the paths and stops when the cycle does. Each path that was taken ends exactly
 once: a worker notes its end, the coordinator tells the loop in batches, and what was taken but
 not told when the cycle is closed is abandoned.
@@ -247,12 +249,13 @@ class Crew:
                 message=fault.message,
                 server=fault.context.get("server", ""),
             )
-        with self._counting:
-            self._row = 0
+        if taken.metadata is None:  # else no request has shown that the server answers again
+            with self._counting:
+                self._row = 0
         return ended
 
     def _read(self, number: int, taken: SecretPath, path: str) -> Event:
-        metadata = self._metadata(taken, path)
+        metadata = taken.metadata or self._metadata(taken, path)
         if metadata is None:
             return self._gone(number, taken, path)
         why = self._why_skipped(metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -35,6 +36,23 @@ class Health(msgspec.Struct, frozen=True):
     dr_secondary: bool
     performance_secondary: bool
     version: str
+    hashicorp: bool = False
+
+    @property
+    def lists_in_detail(self) -> bool:
+        """Whether `Vault.list_detailed` may be asked: OpenBao from 2.3.1 on.
+
+        2.2.0 to 2.3.0 panic over a folder in a folder (openbao#1388). HashiCorp's Vault has no such
+        list; it alone tells in its health whether it is the `enterprise` one.
+        """
+        match = _VERSION.fullmatch(self.version)
+        if match is None or self.hashicorp:
+            return False
+        return (int(match[1]), int(match[2]), int(match[3]), not match[4]) >= (2, 3, 1, True)
+
+
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?(?:\+.*)?", re.ASCII)
+"""A pre-release has a hyphen after its numbers."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -91,6 +109,15 @@ class ListReply(msgspec.Struct):
     data: ListData
 
 
+class DetailedData(msgspec.Struct):
+    keys: Annotated[list[str], msgspec.Meta(min_length=1)]
+    key_info: dict[str, msgspec.Raw]
+
+
+class DetailedReply(msgspec.Struct):
+    data: DetailedData
+
+
 class MountReply(msgspec.Struct):
     data: MountData
 
@@ -120,6 +147,7 @@ class HealthReply(msgspec.Struct):
     version: str
     replication_dr_mode: str = ""
     replication_performance_mode: str = ""
+    enterprise: bool | None = None
 
 
 class AuthData(msgspec.Struct):
@@ -134,6 +162,6 @@ class LoginReply(msgspec.Struct):
 
 
 ready(
-    ErrorsReply, ListReply, MountReply, SecretReply, CapabilitiesReply, TokenReply, HealthReply,
-    LoginReply,
+    ErrorsReply, ListReply, DetailedReply, MountReply, SecretData, SecretReply, CapabilitiesReply,
+    TokenReply, HealthReply, LoginReply,
 )  # fmt: skip
