@@ -15,12 +15,14 @@ import trustme
 
 from tests.auths import Auths, Issuer, Kubernetes, answered, asked
 from tests.misbehave import Misbehave
+from tests.origin.bench import Bench
 from tests.support import ConsulKv, VaultApi
 from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.view import View
 from vsync_sm.local import BaoServer
-from vsync_sm.origin.inbox import Inbox, SignalCame
+from vsync_sm.origin.inbox import Inbox, SignalCame, TokenTold
 from vsync_sm.origin.orders import Mode
 
 LEAST = {"data": [], "metadata": ["read", "list"]}
@@ -131,7 +133,7 @@ def test_without_renewal_a_token_that_dies_is_followed_by_another(
     )
     no_gap(run)
     assert run.records[-1].mono > 2e9
-    counted = answered(auths.server)
+    counted = asked(auths.server)
     assert counted[RENEWAL] == 0
     assert counted[LOGIN] == len(run.all(e.TokenRenewed)) == 3
 
@@ -139,10 +141,15 @@ def test_without_renewal_a_token_that_dies_is_followed_by_another(
 def test_of_many_workers_with_a_dead_token_one_logs_in(
     shop: Workshop, auths: Auths, proxy: Misbehave
 ) -> None:
-    approle = auths.approle()
-    proxy.when(method="GET", path=r"/v1/secret/metadata/n/5$", times=1).call(
-        lambda: auths.ask("POST", "sys/leases/revoke-prefix/auth/approle/login")
-    )
+    approle, dead = auths.approle(), threading.Event()
+    sent = proxy.when(method="GET", path=r"/v1/secret/metadata/n/1\d$", times=6).delay_until(dead)
+
+    def revoke() -> None:
+        sent.wait_for_hit(hits=6)  # with the token that now dies
+        auths.ask("POST", "sys/leases/revoke-prefix/auth/approle/login")
+        dead.set()
+
+    proxy.when(method="GET", path=r"/v1/secret/metadata/n/5$", times=1).call(revoke)
     run = shop.once(numWorkers=8, vault={"approle": approle})
     complete(run)
     assert answered(auths.server)[LOGIN] == 2  # at the start, and after
@@ -329,3 +336,14 @@ def test_a_login_that_hangs_costs_its_limit_and_no_stop(
         started = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - started < 30  # not the minute that the login may take
+
+
+def test_a_save_under_way_ends_before_the_run_does(bench: Bench) -> None:
+    """A token is needed to read; what was read may be saved."""
+    inbox = Inbox()
+    dead = Fault(FaultKind.AUTHENTICATION, "Vault no longer accepts the token")
+    bench.fill()
+    bench.on_write(times=1).call(lambda: inbox.post(TokenTold(dead)))
+    run = bench.once(inbox=inbox)
+    assert (run.code, run.outcome, run.faults) == (1, "saved", ["authentication"])
+    assert bench.shop.saved() == bench.shop.alive()

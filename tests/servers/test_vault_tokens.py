@@ -139,6 +139,16 @@ def test_what_echoes_a_login_makes_no_message_of_it(bao: BaoServer, status: int)
             assert "to-find" not in told(fault_of(lambda: vault.renew(soon)))
 
 
+def test_a_body_that_is_not_vaults_json_is_not_quoted_after_a_login(bao: BaoServer) -> None:
+    secret = 'a"secret-to-find'  # which JSON writes in another way
+    with Misbehave(bao.address) as proxy:
+        proxy.when().answer(500, f"no: {json.dumps(secret)}".encode())
+        vault = Vault(address=proxy.address)
+        fault = fault_of(lambda: vault.log_in_approle("approle", ROLE_ID, secret, soon))
+    assert fault.kind is FaultKind.SERVER_ERROR
+    assert "to-find" not in told(fault)
+
+
 ODD = (
     {"auth": None},
     {"auth": {"client_token": "", "lease_duration": 1, "renewable": True}},
