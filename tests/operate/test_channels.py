@@ -31,7 +31,14 @@ from vsync_sm.config.loading import load
 from vsync_sm.core import events as e
 from vsync_sm.core.notice import Notice
 from vsync_sm.operate import channels
-from vsync_sm.operate.channels import letter, shown_url, trial, understood, url_channel
+from vsync_sm.operate.channels import (
+    command_channel,
+    letter,
+    shown_url,
+    trial,
+    understood,
+    url_channel,
+)
 from vsync_sm.operate.notify import Notifier
 from vsync_sm.origin.inbox import Inbox, Informed
 
@@ -234,6 +241,16 @@ def test_a_channel_that_swallows_is_killed_and_holds_no_other_up(
     (killed,) = [each for each in heard if not each.ok]
     assert killed.through == "notify.urls[0] (json://…)"
     assert killed.detail == "it took longer than 3 s and was killed"
+
+
+def test_what_nobody_expects_is_told_as_well() -> None:
+    """A run that ends waits to hear how it went: of half a character, that it cannot be sent."""
+    inbox = Inbox()
+    ways = [command_channel(("/bin/true",), {})]
+    Notifier(ways, inbox, environment=os.environ).inform(Notice(kind="k", message="\ud800"))
+    (heard,) = inbox.take(PATIENCE_S)
+    assert isinstance(heard, Informed)
+    assert (heard.notified.ok, heard.notified.detail) == (False, "it could not be sent: TypeError")
 
 
 def test_a_dead_channel_holds_no_cycle_and_no_stop_up(

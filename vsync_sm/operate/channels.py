@@ -109,6 +109,7 @@ def _type(notice: Notice) -> str:
 
 def outcome(channel: Channel, notice: Notice, environment: Mapping[str, str]) -> str:
     """Send a notice through a channel, at most `LIMIT_S`; what went wrong, "" for nothing."""
+    message = channel.message(notice)
     try:
         process = subprocess.Popen(
             channel.command,
@@ -121,7 +122,7 @@ def outcome(channel: Channel, notice: Notice, environment: Mapping[str, str]) ->
     except OSError as error:
         return f"it could not be started: {error.strerror}"
     try:
-        process.communicate(channel.message(notice), timeout=LIMIT_S)
+        process.communicate(message, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -41,7 +41,10 @@ class Notifier:
 
     def _begin(self, notice: Notice, tell: Callable[[Notified], object]) -> list[threading.Thread]:
         def run(channel: Channel) -> None:
-            detail = outcome(channel, notice, self._environment)
+            try:
+                detail = outcome(channel, notice, self._environment)
+            except Exception as error:  # noqa: BLE001  a run's end waits to hear how it went
+                detail = f"it could not be sent: {type(error).__name__}"
             through = channel.through
             tell(Notified(kind=notice.kind, through=through, ok=not detail, detail=detail))
 
