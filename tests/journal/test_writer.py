@@ -350,6 +350,20 @@ def test_a_journal_that_lies_elsewhere_now_is_final(path: Path, how: str) -> Non
         assert path.read_bytes() == (before if how == "copied over" else b"")
 
 
+@pytest.mark.parametrize("left", [0, 10])
+def test_a_journal_that_somebody_cuts_is_final(path: Path, left: int) -> None:
+    # As a rotation does that copies a file and empties it: the rules would forget what stood there.
+    writer = begun(path)
+    writer.append(WorkerStarted(worker=1))
+    writer.sync()
+    os.truncate(path, left)
+    writer.append(WorkerStarted(worker=2))
+    fault = fails(writer.sync)
+    assert "somebody else has changed its length" in fault.message
+    assert "no logrotate" in fault.hint
+    writer.close()
+
+
 def test_a_journal_by_another_name_of_the_same_file_goes_on(path: Path) -> None:
     writer = begun(path)
     linked = path.with_name("link")

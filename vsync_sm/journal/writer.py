@@ -42,6 +42,7 @@ _HINTS = {
     errno.EDQUOT: "raise the quota or free space, then start again: a torn last line is mended",
     errno.EFBIG: "raise the limit of a file's size (ulimit -f), then start again",
     errno.EIO: "look after the disk; --journal chooses another place",
+    errno.ESTALE: "leave its files to vsync (no logrotate: it rotates by itself); then start again",
     errno.EACCES: _ELSEWHERE,
     errno.EPERM: _ELSEWHERE,
     errno.EROFS: _ELSEWHERE,
@@ -264,12 +265,15 @@ class JournalWriter:
             return
         try:
             os.fsync(self._fd)
-            there = self.path.stat()
+            there, own = self.path.stat(), os.fstat(self._fd)
         except OSError as error:
             raise self._fail("sync", error) from None
-        if not os.path.samestat(there, os.fstat(self._fd)):
+        if not os.path.samestat(there, own):
             # What is written now would be found by nobody, and the lock protects nothing.
             raise self._fail("sync", OSError(errno.ESTALE, "another file has taken its place"))
+        if own.st_size != self._bytes:
+            # Cut, or emptied, by another program's rotation: what the safety rules know is gone.
+            raise self._fail("sync", OSError(errno.ESTALE, "somebody else has changed its length"))
         self._unsynced = False
 
     def flush_due(self, mono_ns: int) -> bool:
