@@ -90,6 +90,7 @@ def test_alone_it_prints_help_and_exits_2(tmp_path: Path) -> None:
         ),
         ("--journal j replay j", "replay takes no --journal", "leave it out"),
         ("--tick 5s demo", "demo takes no --tick", "leave it out"),
+        ("--tick 5s journal", "journal takes no --tick", "leave it out"),
         ("demo --tick 0", "argument --tick: 0 is no number above 0", "demo --help"),
         ("demo --tick nan", "argument --tick: nan is no number above 0", "demo --help"),
         ("demo --secrets -5", "argument --secrets: -5 is no whole number above 0", "demo --help"),

@@ -50,8 +50,9 @@ exit codes:
   0  stopped as asked (a signal), or --once saved or had nothing to save
   1  halted by a fatal fault; check: something is not in place; replay: the journal is damaged or
      contradicts itself; ctl: it was not done, or status: failing; where: nothing is known of it;
-     notify-test: a channel failed
-  2  usage or configuration; nothing was contacted; notify-test: nothing is configured
+     notify-test: a channel failed; journal: it is damaged, or lacks the cycle
+  2  usage or configuration; nothing was contacted; notify-test: nothing is configured;
+     replay, where, journal: there is no such journal
   3  --once, plan: the cycle was, or would be, aborted or refused; ctl status: refused;
      where: it is not out, or not yet
   128 + n  a second signal
@@ -372,12 +373,12 @@ def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
     if options.allow == "":
         return "--allow needs the id of a refusal", "the refusal printed it; replay tells it too"
     if command is None and not options.headless:
-        commands = "check, plan, ctl, where, notify-test, replay or demo"
+        commands = "check, plan, ctl, where, notify-test, journal, replay or demo"
         return "nothing to do", f"say --headless, or a command: {commands}"
-    if command in {"ctl", "where"}:
+    if command in {"ctl", "where", "journal"}:
         said = [name for name in said if name not in {"config", "journal"}]
     if command == "notify-test":
         said = [name for name in said if name != "config"]
-    if command in {"replay", "demo", "ctl", "where", "notify-test"} and said:
+    if command not in {None, "check", "plan"} and said:
         return f"{command} takes no --{said[0].replace('_', '-')}", "leave it out"
     return None
