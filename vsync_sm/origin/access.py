@@ -104,7 +104,7 @@ class Access:
         except Fault as fault:
             if fault.kind is not FaultKind.FORBIDDEN:
                 raise
-            self._renew(token, fault, limit)
+            self._replace_dead(token, fault, limit)
         return request()
 
     def tend(self, limit: Limit, *, renew: bool) -> None:
@@ -124,7 +124,7 @@ class Access:
             return
         token, known = self._token, self._lease
         step = Step.renew if known is None else known.step(can_log_in=self.logs_in)
-        if step is Step.renew and self._renewed(token, limit):
+        if step is Step.renew and self._renew(token, limit):
             return
         with self._lock:
             if self._token == token:
@@ -155,8 +155,12 @@ class Access:
 
     # --- the token ---
 
-    def _renew(self, used: str, forbidden: Fault, limit: Limit) -> None:
-        """Have a fresh token in place of `used`, which got a 403. Raises Fault: there is none."""
+    def _replace_dead(self, used: str, forbidden: Fault, limit: Limit) -> None:
+        """Have another token in place of `used`, which got a 403 and may be dead.
+
+        Raises:
+            Fault: `forbidden` where it lives; AUTHENTICATION where there is no other.
+        """
         with self._lock:
             if self._token != used:
                 return  # another worker came back with a fresh token meanwhile
@@ -235,7 +239,7 @@ class Access:
 
     # --- its lease ---
 
-    def _renewed(self, token: str, limit: Limit) -> bool:
+    def _renew(self, token: str, limit: Limit) -> bool:
         """Renew the token; False when another one is needed to go on."""
         since = self._clock.mono()
         try:
@@ -245,7 +249,7 @@ class Access:
                 raise
             if self._vault.token_alive(limit):
                 return self._cannot_renew(token, _RENEWING_FORBIDDEN)
-            self._renew(token, fault, limit)
+            self._replace_dead(token, fault, limit)
             return True
         if grant is None:
             return self._cannot_renew(token, None)
