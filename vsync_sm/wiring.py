@@ -30,6 +30,7 @@ from vsync_sm.journal.recall import newest, usable
 from vsync_sm.journal.segments import usage
 from vsync_sm.journal.writer import Journal, JournalWriter, NullJournal
 from vsync_sm.logins import tls, way
+from vsync_sm.operate.beside import Beside
 from vsync_sm.operate.channels import Channel, command_channel, url_channel
 from vsync_sm.operate.control import Control
 from vsync_sm.operate.exposed import Exposed
@@ -66,28 +67,31 @@ class Past(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """An origin ready to run.
-
-    `control` is None but for a daemon, `status` and `exposed` where the settings want none.
-    """
+    """An origin ready to run."""
 
     engine: Engine
     journal: Journal
-    control: Control | None = None
-    status: StatusKey | None = None
-    exposed: Exposed | None = None
+    beside: Beside
+
+    @property
+    def control(self) -> Control | None:
+        """The control socket of a daemon."""
+        return self.beside.control
+
+    @property
+    def exposed(self) -> Exposed | None:
+        """Metrics and health, where the settings want them."""
+        return self.beside.exposed
 
     def close(self) -> None:
         """End what outlives the run, the journal last. Raises Fault."""
-        _close(self.journal, self.exposed, self.control, self.status)
+        _close(self.journal, self.beside)
 
 
-def _close(journal: Journal, *beside: Exposed | Control | StatusKey | None) -> None:
+def _close(journal: Journal, beside: Beside) -> None:
     with ExitStack() as ending:
         ending.callback(journal.close)
-        for each in reversed(beside):
-            if each is not None:
-                ending.callback(each.close)
+        ending.callback(beside.close)
 
 
 def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Past:
@@ -210,7 +214,63 @@ def engine(
     environment = os.environ if environment is None else environment
     run = secrets.token_hex(4)
     writes = mode in {Mode.daemon, Mode.once}
-    started = RunStarted(
+    started = _started(settings, mode)
+    about = {"host": started.host, "run": run, "version": __version__}
+    ways = channels(settings.notify, about) if writes else []
+    notifier = Notifier(ways, inbox, environment=environment)
+    writer: Journal = NullJournal()
+    beside = Beside()
+    try:
+        if writes:
+            writer = _writer(settings, journal)
+        if mode is Mode.daemon and settings.metrics.address:
+            beside.exposed = Exposed(
+                settings.metrics.address, lambda: _journal_size(journal, settings.journal.budget)
+            )
+        past = recall(journal, stop_asked)
+        _refuse_unknown(allow, past.memory, journal, settings.prefix)
+        if writes:
+            hours = hours_of(journal, settings.journal.budget, past.view.now.ts)
+            started = msgspec.structs.replace(started, journal_hours=hours)
+        if mode is Mode.daemon:
+            beside.control = Control(inbox, past.view)
+            beside.control.open(journal, environment)
+            started = msgspec.structs.replace(started, control=beside.control.path)
+            beside.watching = supervisor(environment)
+        if beside.exposed is not None:
+            beside.exposed.begin(past.view)
+        writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
+        random = system_random()
+        clients = servers(settings, inbox, clock, random)
+        if writes and settings.origin.status:
+            beside.status = StatusKey(_put_status(clients.consul, settings.prefix), inbox, clock)
+        hands = Hands(
+            servers=clients,
+            keeper=_keeper(settings, mode, clients.access, inbox, random),
+            inbox=inbox,
+            journal=writer,
+            clock=clock,
+            random=random,
+            inform=notifier.inform,
+            sinks=(*beside.sinks, *sinks),
+            pulses=beside.pulses,
+            rest_s=min(REST_S, beside.rest_s),
+        )
+        orders = _orders(settings, mode, started, allow)
+    except BaseException as error:
+        inbox.end()
+        try:
+            _close(writer, beside)
+        finally:
+            if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
+                notifier.inform_and_wait(notice_of(error))
+        raise
+    return Running(Engine(orders, hands, past.memory, past.view), writer, beside)
+
+
+def _started(settings: Settings, mode: Mode) -> RunStarted:
+    """What the run's first line says, as far as it is known before the journal is read."""
+    return RunStarted(
         version=__version__,
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -220,83 +280,36 @@ def engine(
         timeout_s=settings.origin.timeout,
         value_limit_bytes=settings.origin.consul.kv_max_value_size,
     )
-    about = {"host": started.host, "run": run, "version": __version__}
-    ways = channels(settings.notify, about) if writes else []
-    notifier = Notifier(ways, inbox, environment=environment)
-    writer: Journal = NullJournal()
-    control: Control | None = None
-    status: StatusKey | None = None
-    exposed: Exposed | None = None
-    try:
-        if writes:
-            writer = _writer(settings, journal)
-        if mode is Mode.daemon and settings.metrics.address:
-            exposed = Exposed(
-                settings.metrics.address, lambda: _journal_size(journal, settings.journal.budget)
-            )
-        past = recall(journal, stop_asked)
-        _refuse_unknown(allow, past.memory, journal, settings.prefix)
-        if writes:
-            hours = hours_of(journal, settings.journal.budget, past.view.now.ts)
-            started = msgspec.structs.replace(started, journal_hours=hours)
-        if mode is Mode.daemon:
-            control = Control(inbox, past.view)
-            control.open(journal, environment)
-            started = msgspec.structs.replace(started, control=control.path)
-        if exposed is not None:
-            exposed.begin(past.view)
-        writer.begin(run=run, last_seq=past.memory.last_seq, stamp=stamp or stamp_from(clock))
-        watching = supervisor(environment) if mode is Mode.daemon else None
-        random = system_random()
-        clients = servers(settings, inbox, clock, random)
-        if writes and settings.origin.status:
-            status = StatusKey(_put_status(clients.consul, settings.prefix), inbox, clock)
-        capabilities = settings.origin.vault.required_capabilities
-        orders = Orders(
-            mode=mode,
-            terms=terms(settings),
-            required=Required(data=capabilities.data, metadata=capabilities.metadata),
-            tick_s=settings.origin.tick,
-            tick_jitter=settings.origin.tick_jitter,
-            probe="" if mode is Mode.plan else f"origin-{started.host}",
-            started=started,
-            notify_after=settings.notify.after_failures,
-            start_timeout_s=_start_timeout(settings, mode),
-            allow=allow,
-            by=user(),
-            changes_only=settings.journal.detail == "changes",
-        )
-        hands = Hands(
-            servers=clients,
-            keeper=Keeper(
-                clients.access,
-                inbox,
-                random,
-                request_timeout_s=settings.origin.request_timeout,
-                renew=settings.origin.renew_token,
-                runs=mode is Mode.daemon,
-            ),
-            inbox=inbox,
-            journal=writer,
-            clock=clock,
-            random=random,
-            inform=notifier.inform,
-            sinks=tuple(sink for sink in (control, status, exposed, *sinks) if sink is not None),
-            pulses=(
-                *(() if watching is None else (watching,)),
-                *(each.turned for each in (status, exposed) if each is not None),
-            ),
-            rest_s=min([REST_S, *(each.rest_s for each in (watching, status, exposed) if each)]),
-        )
-    except BaseException as error:
-        inbox.end()
-        try:
-            _close(writer, exposed, control, status)
-        finally:
-            if isinstance(error, Fault) and error.kind is not FaultKind.CONFIGURATION:
-                notifier.inform_and_wait(notice_of(error))
-        raise
-    return Running(Engine(orders, hands, past.memory, past.view), writer, control, status, exposed)
+
+
+def _orders(settings: Settings, mode: Mode, started: RunStarted, allow: str) -> Orders:
+    origin = settings.origin
+    capabilities = origin.vault.required_capabilities
+    return Orders(
+        mode=mode,
+        terms=terms(settings),
+        required=Required(data=capabilities.data, metadata=capabilities.metadata),
+        tick_s=origin.tick,
+        tick_jitter=origin.tick_jitter,
+        probe="" if mode is Mode.plan else f"origin-{started.host}",
+        started=started,
+        notify_after=settings.notify.after_failures,
+        start_timeout_s=_start_timeout(settings, mode),
+        allow=allow,
+        by=user(),
+        changes_only=settings.journal.detail == "changes",
+    )
+
+
+def _keeper(settings: Settings, mode: Mode, access: Access, inbox: Inbox, random: Random) -> Keeper:
+    return Keeper(
+        access,
+        inbox,
+        random,
+        request_timeout_s=settings.origin.request_timeout,
+        renew=settings.origin.renew_token,
+        runs=mode is Mode.daemon,
+    )
 
 
 def _writer(settings: Settings, journal: Path) -> Journal:
