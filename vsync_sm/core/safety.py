@@ -23,8 +23,19 @@ saving wrong. A cycle reads Vault and Consul; then this file decides, from value
     index key in every transaction, the index last. Keys that a save without an answer may yet
     write, late, are written anew by the next save, even if nothing has changed.
 
-Sizes (rule 6) are arithmetic in `core.sync_info`; what the journal remembers for rule 4 (former
-commits, accessors, what vanished in the last hour, what was allowed) is folded in `core.memory`.
+The other rules stand where they are kept. The first five are of no use without them:
+
+6.  **Size and number of buckets**: arithmetic, in `core.sync_info`.
+7.  **Two origins on one sync path** cannot undo each other's saves (rule 5), but hold each other
+    up: there is no lock yet.
+8.  **Every request has a total limit**, within what is left of the cycle: `origin.budget` and
+    `servers.http`. A stuck server costs one cycle.
+9.  **A clean stop takes 5 s at most**, whatever the servers do: `origin.demands`, `origin.engine`.
+10. **No answer is older than the cycle**, at a standby too: `servers.freshness`.
+11. **Deleted, or not yet**, is told by the server's clock: `core.insight`.
+
+What the journal remembers for rule 4 (former commits, accessors, what vanished in the last hour,
+what was allowed) is folded in `core.memory`.
 """
 
 from __future__ import annotations
