@@ -264,3 +264,23 @@ def test_no_file_is_closed_from_a_verdict_to_the_end_of_its_cycle(path: Path, lo
         event.checkpoint["view"]["cycle"] is None for event in opened if event.state == "waiting"
     )
     assert path.stat().st_size < 20 * TINY
+
+
+# --- what a release has written -----------------------------------------------------------------
+
+RELEASED = Path(__file__).parents[1] / "data" / "segments" / "journal.jsonl"
+"""Files as this release writes them, one of them packed: every later one must read them."""
+
+
+def test_the_files_of_a_release_are_read_and_recalled() -> None:
+    closed = closed_segments(RELEASED)
+    assert [each.packed for each in closed] == [True, False]
+    read = list(read_journal(RELEASED))
+    assert [record.seq for record in read] == list(range(1, len(read) + 1))
+    assert not [record for record in read if isinstance(record.event, e.Unknown)]
+    assert told_of(RELEASED).ok
+    past = recall(RELEASED)
+    assert (past.memory, past.view) == fold(read)
+    for each in (closed[1].path, RELEASED):
+        assert told_of(each).ok
+        assert fold(list(read_journal(each)))[0].accessors
