@@ -47,10 +47,14 @@ class Part:
         self._packed_fd: int | None = None
         self._unpacking: gzip.GzipFile | None = None
         if packed:
+            try:
+                with tempfile.TemporaryFile() as file:
+                    self.fd = os.dup(file.fileno())
+            except BaseException:
+                os.close(fd)
+                raise
             self._packed_fd = fd
             self._unpacking = gzip.GzipFile(fileobj=os.fdopen(fd, "rb", closefd=False))
-            with tempfile.TemporaryFile() as file:
-                self.fd = os.dup(file.fileno())
 
     @property
     def size(self) -> int:
@@ -74,13 +78,14 @@ class Part:
         while self._unpacking is not None and budget > 0:
             try:
                 piece = self._unpacking.read(min(_PIECE, budget))
-            except (OSError, EOFError, zlib.error):
-                piece = b""
-            if not piece:
+                budget -= len(piece)
+                end = not piece
+                while piece:
+                    piece = piece[os.write(self.fd, piece) :]
+            except (OSError, EOFError, zlib.error):  # damaged, or there is no room to unpack it
+                end = True
+            if end:
                 self._end_unpacking()
-            budget -= len(piece)
-            while piece:
-                piece = piece[os.write(self.fd, piece) :]
 
     def _end_unpacking(self) -> None:
         if self._unpacking is not None:

@@ -8,12 +8,9 @@ what stands there is the caller's business, between `open` and `begin`.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
-import stat
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -21,9 +18,10 @@ from vsync_sm.core.errors import Fault, FaultKind, JournalError
 from vsync_sm.core.events import Event, JournalRepaired, Record, SegmentOpened
 from vsync_sm.journal.codec import encode, writable
 from vsync_sm.journal.keeping import Bounds, Keeper
-from vsync_sm.journal.repair import repair_tail, sync_directory
-from vsync_sm.journal.rotation import FLAGS, change_over, next_made, undo, write_all
-from vsync_sm.journal.segments import closed_path, closed_segments, number_in
+from vsync_sm.journal.opening import ELSEWHERE, fault, open_locked, refuse_beheaded, refused
+from vsync_sm.journal.repair import repair_tail
+from vsync_sm.journal.rotation import change_over, undo, write_all
+from vsync_sm.journal.segments import closed_path, number_in
 
 Stamp = Callable[[], tuple[str, int]]
 """The time of an event: `ts` (UTC, RFC 3339, microseconds) and `mono` (ns since the run began)."""
@@ -34,19 +32,6 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 """Past so many bytes a file is full, unless told otherwise."""
 
 _HASHED_AT_ONCE = 1024 * 1024
-_TRIES = 50
-
-_ELSEWHERE = "let this user write there, or choose another place with --journal"
-_HINTS = {
-    errno.ENOSPC: "free space on that disk, then start again: a torn last line is mended",
-    errno.EDQUOT: "raise the quota or free space, then start again: a torn last line is mended",
-    errno.EFBIG: "raise the limit of a file's size (ulimit -f), then start again",
-    errno.EIO: "look after the disk; --journal chooses another place",
-    errno.ESTALE: "leave its files to vsync (no logrotate: it rotates by itself); then start again",
-    errno.EACCES: _ELSEWHERE,
-    errno.EPERM: _ELSEWHERE,
-    errno.EROFS: _ELSEWHERE,
-}
 
 
 class Journal(Protocol):
@@ -175,21 +160,21 @@ class JournalWriter:
                 operating system refuses.
         """
         try:
-            fd = _open_locked(path)
+            fd = open_locked(path)
         except OSError as error:
-            raise _refused(path, "cannot open", error) from None
+            raise refused(path, "cannot open", error) from None
         except ValueError as error:
-            raise _fault(path, f"cannot open the journal {path!r}: {error}", _ELSEWHERE) from None
+            raise fault(path, f"cannot open the journal {path!r}: {error}", ELSEWHERE) from None
         try:
             undo(path, fd)
-            _refuse_beheaded(path, fd)
+            refuse_beheaded(path, fd)
             repairs, seq = repair_tail(fd, path)
         except OSError as error:
             os.close(fd)
-            raise _refused(path, "cannot mend", error) from None
+            raise refused(path, "cannot mend", error) from None
         except JournalError as error:
             os.close(fd)
-            raise _fault(
+            raise fault(
                 path,
                 f"the journal {path} is damaged at {error}",
                 "move it aside or restore it; a new journal forgets what the safety rules know "
@@ -199,7 +184,7 @@ class JournalWriter:
             return cls(path, fd, repairs, seq, segment_bytes=segment_bytes, bounds=bounds)
         except OSError as error:
             os.close(fd)
-            raise _refused(path, "cannot read", error) from None
+            raise refused(path, "cannot read", error) from None
 
     def begin(self, *, run: str, last_seq: int, stamp: Stamp) -> None:
         """Say whose events follow, after which `seq` (0: none), and who tells the time.
@@ -352,7 +337,7 @@ class JournalWriter:
             raise RuntimeError(f"the journal {self.path} is closed")
 
     def _fail(self, what: str, error: OSError) -> Fault:
-        self._fault = _refused(self.path, f"cannot {what}", error)
+        self._fault = refused(self.path, f"cannot {what}", error)
         self._buffer = bytearray()  # who failed may still hold the other
         self._pending_since = None
         return self._fault
@@ -387,96 +372,9 @@ def _begun(envelope: _Envelope | None) -> _Envelope:
     return envelope
 
 
-def _open_locked(path: Path) -> int:
-    _make_directories(path.parent)
-    with suppress(BlockingIOError):
-        for _ in range(_TRIES):
-            fd = _open_or_create(path)
-            if _locked(path, fd):
-                return fd
-    raise _fault(
-        path,
-        f"another vsync writes the journal {path}",
-        "stop the other one, or give this one a journal of its own with --journal",
-    )
-
-
-def _locked(path: Path, fd: int) -> bool:
-    """Lock the file; False: its writer has closed it meanwhile, and it is no longer the journal.
-
-    Raises:
-        BlockingIOError: another process writes it.
-    """
-    there = False
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise _fault(path, f"{path} is not a file", "--journal wants a file of its own")
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        there = os.path.samestat(path.stat(), os.fstat(fd))
-    finally:
-        if not there:
-            os.close(fd)
-    return there
-
-
-def _open_or_create(path: Path) -> int:
-    try:
-        return os.open(path, FLAGS)
-    except FileNotFoundError:
-        pass
-    fd = next_made(path)
-    if fd is not None:
-        return fd
-    closed = closed_segments(path)
-    if closed:
-        raise _fault(
-            path,
-            f"{path} is gone, but {closed[-1].path.name} before it is there",
-            "put it back, or move all its files aside; a new journal forgets what the safety rules "
-            "know of earlier saves",
-        )
-    try:
-        fd = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return os.open(path, FLAGS)
-    sync_directory(path.parent)
-    return fd
-
-
-def _refuse_beheaded(path: Path, fd: int) -> None:
-    """Raises JournalError: closed files are there, but what is written does not go on from them."""
-    closed = closed_segments(path)
-    if not closed:
-        return
-    number = number_in(os.pread(fd, 1024, 0)) or 1
-    if number != closed[-1].number + 1:
-        name = closed[-1].path.name
-        raise JournalError(f"it does not go on where {name} ends", line=1, byte=0, file=path.name)
-
-
 def _digest_of(fd: int) -> tuple[hashlib._Hash, int]:
     digest, at = hashlib.sha256(), 0
     while chunk := os.pread(fd, _HASHED_AT_ONCE, at):
         digest.update(chunk)
         at += len(chunk)
     return digest, at
-
-
-def _make_directories(directory: Path) -> None:
-    missing = []
-    while not directory.exists():
-        missing.append(directory)
-        directory = directory.parent
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(each.parent)
-
-
-def _refused(path: Path, what: str, error: OSError) -> Fault:
-    why = error.strerror or str(error)
-    hint = _HINTS.get(error.errno or 0, "--journal chooses another place")
-    return _fault(path, f"{what} the journal {path}: {why}", hint)
-
-
-def _fault(path: Path, message: str, hint: str) -> Fault:
-    return Fault(FaultKind.JOURNAL, message, hint=hint, context={"journal": str(path)})
