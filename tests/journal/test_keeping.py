@@ -26,7 +26,7 @@ from vsync_sm.journal.keeping import Bounds, Keeper
 from vsync_sm.journal.reader import JournalReader, read_journal
 from vsync_sm.journal.replay import replay
 from vsync_sm.journal.segments import closed_segments, usage
-from vsync_sm.journal.writer import JournalWriter
+from vsync_sm.journal.writer import EARLY_BYTES, JournalWriter
 
 MIB = 1024 * 1024
 
@@ -144,6 +144,27 @@ def test_a_stop_does_not_wait_for_the_packing(
     keeper.tidy()
     assert not any(each.packed for each in closed_segments(path))
     assert not [name for name in names(path) if name.endswith(".part")]
+
+
+def test_what_nobody_has_synced_is_begun_with_beside_the_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_size))
+    writer = JournalWriter.open(path, bounds=Bounds())
+    try:
+        writer.begin(run="r", last_seq=0, stamp=lambda: ("2026-11-02T00:00:00.000000Z", 1))
+        big = e.CheckPassed(check="c", detail="x" * (EARLY_BYTES // 4))
+        for _ in range(3):
+            writer.append(big)
+        writer.sync()
+        for _ in range(3):
+            writer.append(big)
+        writer.append(big)
+        until(lambda: bool(synced))
+    finally:
+        writer.close()
+    assert synced == [path.stat().st_size]
 
 
 # --- the budget and the history ---------------------------------------------------------------

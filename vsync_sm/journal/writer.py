@@ -31,6 +31,9 @@ FLUSH_NS = 100_000_000
 SEGMENT_BYTES = 64 * 1024 * 1024
 """Past so many bytes a file is full, unless told otherwise."""
 
+EARLY_BYTES = 8 * 1024 * 1024
+"""After each so many bytes that nobody has synced, it is begun with beside the writer."""
+
 _HASHED_AT_ONCE = 1024 * 1024
 
 
@@ -135,7 +138,8 @@ class JournalWriter:
         self._envelope: _Envelope | None = None
         self._buffer = bytearray()
         self._pending_since: int | None = None
-        self._unsynced = False
+        self._unsynced = 0  # bytes
+        self._early_at = EARLY_BYTES
         self._fault: Fault | None = None
         self._segment_bytes = segment_bytes
         self._number = number_in(os.pread(fd, 1024, 0)) or 1
@@ -235,9 +239,12 @@ class JournalWriter:
             raise self._fail("write", error) from None
         self._digest.update(self._buffer)
         self._bytes += len(self._buffer)
+        self._unsynced += len(self._buffer)
+        if self._keeper is not None and self._unsynced >= self._early_at:
+            self._early_at = self._unsynced + EARLY_BYTES
+            self._keeper.sync_early()
         self._buffer.clear()
         self._pending_since = None
-        self._unsynced = True
 
     def sync(self) -> None:
         """Have everything appended on the disk before returning.
@@ -259,7 +266,7 @@ class JournalWriter:
         if own.st_size != self._bytes:
             # Cut, or emptied, by another program's rotation: what the safety rules know is gone.
             raise self._fail("sync", OSError(errno.ESTALE, "somebody else has changed its length"))
-        self._unsynced = False
+        self._unsynced, self._early_at = 0, EARLY_BYTES
 
     def flush_due(self, mono_ns: int) -> bool:
         """Whether something has waited for 100 ms at this moment of the run (`mono`)."""
