@@ -168,14 +168,14 @@ def servers(settings: Settings, inbox: Inbox, clock: Clock, random: Random) -> S
     )
 
 
-def terms(settings: Settings) -> Terms:
+def terms(settings: Settings, *, workers: int) -> Terms:
     """What every cycle of the run has in common."""
     origin = settings.origin
     return Terms(
         choice=origin.choice,
         prefix=settings.prefix,
         num_buckets=settings.num_buckets,
-        workers=origin.num_workers,
+        workers=workers,
         timeout_s=origin.timeout,
         request_timeout_s=origin.request_timeout,
         value_limit=origin.consul.kv_max_value_size,
@@ -287,7 +287,8 @@ def _orders(settings: Settings, mode: Mode, started: RunStarted, allow: str) -> 
     capabilities = origin.vault.required_capabilities
     return Orders(
         mode=mode,
-        terms=terms(settings),
+        # `check` measures by its lists how long one request takes: one after the other.
+        terms=terms(settings, workers=1 if mode is Mode.check else origin.num_workers),
         required=Required(data=capabilities.data, metadata=capabilities.metadata),
         tick_s=origin.tick,
         tick_jitter=origin.tick_jitter,

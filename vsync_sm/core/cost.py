@@ -65,12 +65,13 @@ class Cost(msgspec.Struct, frozen=True):
         return round(cycle * _DAY_S / self.tick_s)
 
     def takes_s(self, workers: int) -> float | None:
-        """About how long a cycle takes with so many workers, who share the reads alone."""
+        """About how long a cycle takes with so many workers, who share the lists and the reads."""
         if self.round_trip_s is None:
             return None
-        alone = self.requests - self.lists - self.reads + math.ceil(self.reads / workers)
+        shared = self.folders + self.reads
+        row = self.requests - shared - self.lists + math.ceil(shared / workers)
         least = self.requests / self.per_second if self.per_second else 0.0
-        return max(alone * self.round_trip_s + self.lists_s, least)
+        return max(row * self.round_trip_s + self.lists_s / workers, least)
 
     @property
     def workers_needed(self) -> int | None:

@@ -72,8 +72,8 @@ class _CostReport:
     """What a cycle costs, once everything was listed.
 
     How long a request takes is the median time between two folders that were listed one after the
-    other: nothing else is asked meanwhile. Detailed lists are timed apart, each with its folder's
-    plain one.
+    other: in `check` one worker alone lists, so that nothing else is asked meanwhile. Detailed
+    lists are timed apart, each with its folder's plain one.
     """
 
     def __init__(self) -> None:

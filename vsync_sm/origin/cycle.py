@@ -21,6 +21,7 @@ from vsync_sm.origin.listing import Listed, Lister, list_everything
 from vsync_sm.origin.saving import Recalled, Saver, reindex
 from vsync_sm.origin.scope import Scope
 from vsync_sm.origin.throttle import Throttle
+from vsync_sm.origin.walking import Walk
 from vsync_sm.origin.working import Crew, Worked
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import Vault
@@ -92,6 +93,8 @@ class Cycle:
     def start_listing(self, open_save: OpenSave | None) -> None:
         """Ends with `Listed`."""
         terms = self._terms
+        walk = Walk(self._scope, self._lister, workers=terms.workers)
+        self._threads += walk.threads
         self._start(
             "listing",
             lambda: list_everything(
@@ -100,6 +103,7 @@ class Cycle:
                 self._servers.consul,
                 prefix=terms.prefix,
                 open_save=open_save,
+                walk=walk.run,
             ),
         )
 

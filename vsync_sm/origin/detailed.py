@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence, Set
 
 import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import DetailedListFailed
+from vsync_sm.core.sync_info import data_path
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.vault import Health, Metadata, Vault
@@ -88,12 +89,12 @@ class DetailedLists:
             if self._row[mount] < STRIKES:
                 self._row[mount] = 0
 
-    def failed(self, mount: str, folder: str) -> bool:
-        """A list was not: the folder is left alone. Returns whether all of the mount is, by now."""
+    def failed(self, mount: str, folder: str) -> int:
+        """A list was not: the folder is left alone. Returns how many were not, in a row."""
         with self._lock:
             self._left.add((mount, folder))
             self._row[mount] += 1
-            return self._row[mount] >= STRIKES
+            return self._row[mount]
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -112,12 +113,21 @@ class Details:
         self._access = access
         self._lists = lists
 
-    def of(self, mount: str, folder: str, names: Sequence[str], wanted: Set[str]) -> Given:
+    def of(
+        self,
+        mount: str,
+        folder: str,
+        names: Sequence[str],
+        wanted: Set[str],
+        saved: Container[str],
+    ) -> Given:
         """The metadata of those secrets of a folder that are `wanted`, as far as they are given.
 
         Args:
             names: all that the plain list named, in its order.
             wanted: those of them that are chosen.
+            saved: the paths (data paths) that were saved before; of every other one the token must
+                surely be able to read the metadata.
         """
         found: dict[str, Metadata] = {}
         lists = 0
@@ -130,10 +140,16 @@ class Details:
             lists += 1
             given = self._page(mount, folder, after, len(page))
             found.update((name, told) for name, told in given.items() if name in wanted)
+        fresh = {
+            f"{mount}metadata/{folder}{name}": name
+            for name in found
+            if data_path(mount, f"{folder}{name}") not in saved
+        }
+        for path in fresh.keys() - self._surely_readable([*fresh]):
+            del found[fresh[path]]
         return Given(found, lists)
 
-    def surely_readable(self, paths: Sequence[str]) -> frozenset[str]:
-        """Those of some paths (`<mount>metadata/<path>`) that the token may read for certain."""
+    def _surely_readable(self, paths: Sequence[str]) -> frozenset[str]:
         sure: frozenset[str] = frozenset()
         limit = self._scope.budget.vault
         for at in range(0, len(paths), ASKED_AT_ONCE):
@@ -179,7 +195,9 @@ class Details:
         if not isinstance(answer, Fault):
             self._lists.worked(mount)
             return answer
-        over = self._lists.failed(mount, folder)
+        row = self._lists.failed(mount, folder)
+        if row > STRIKES:  # others were still under way when it was given up
+            return {}
         self._scope.tell(
             (
                 DetailedListFailed(
@@ -187,16 +205,11 @@ class Details:
                     folder=folder,
                     kind=answer.kind.word,
                     message=answer.message,
-                    over=over,
+                    over=row == STRIKES,
                 ),
             )
         )
         return {}
-
-
-def metadata_path(mount: str, path: str) -> str:
-    """A secret's metadata path, as capabilities are asked for."""
-    return f"{mount}metadata/{path}"
 
 
 def _pages(names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:

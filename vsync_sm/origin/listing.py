@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Mapping
 
 import msgspec
 
@@ -12,9 +11,9 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import FolderListed, MountChecked, PathsListed, SyncInfoRead
 from vsync_sm.core.memory import OpenSave, settle, sha256
 from vsync_sm.core.safety import confirmed_gone
-from vsync_sm.core.sync_info import INDEX, Former, data_path, decode_former
+from vsync_sm.core.sync_info import INDEX, Former, decode_former
 from vsync_sm.origin.access import Access
-from vsync_sm.origin.detailed import Details, Given, metadata_path
+from vsync_sm.origin.detailed import Details, Given
 from vsync_sm.origin.scope import Scope
 from vsync_sm.servers.consul import Consul
 from vsync_sm.servers.vault import CATCH_UP_PATH, Metadata, MountFacts, Vault
@@ -34,6 +33,26 @@ class SecretPath(msgspec.Struct, frozen=True):
     metadata: Metadata | None = None
 
 
+class Folder(msgspec.Struct, frozen=True):
+    """A folder of a mount: what is chosen of its secrets, and its folders that may hold more.
+
+    `unchosen` and `pruned` count the secrets and folders that were passed by.
+    """
+
+    paths: tuple[SecretPath, ...] = ()
+    folders: tuple[str, ...] = ()
+    unchosen: int = 0
+    pruned: int = 0
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """Every chosen path, and the counts of what is not, by mount."""
+
+    paths: Mapping[str, tuple[SecretPath, ...]]
+    unchosen: Mapping[str, int]
+    pruned: Mapping[str, int]
+
+
 class Listed(msgspec.Struct, frozen=True):
     """What listing found. `accessors` are by mount."""
 
@@ -45,8 +64,8 @@ class Listed(msgspec.Struct, frozen=True):
 class Lister:
     """Asks Vault for names, and never believes a failed list to be an empty one (safety rule 2).
 
-    It asks for nothing that cannot hold what is chosen. `unchosen` and `pruned` count by mount the
-    paths and folders that its walks met and passed by.
+    It asks for nothing that cannot hold what is chosen. `saved` are the paths of the former sync
+    info (data paths), once it is known. Several threads may list at once.
     """
 
     def __init__(
@@ -58,8 +77,7 @@ class Lister:
         details: Details | None = None,
     ) -> None:
         self.choice = choice
-        self.unchosen: Counter[str] = Counter()
-        self.pruned: Counter[str] = Counter()
+        self.saved: Container[str] = ()
         self._scope = scope
         self._vault = vault
         self._access = access
@@ -138,59 +156,39 @@ class Lister:
             # The folder is empty itself: it must be gone from its own parent, and so on up.
             folder, name = above(folder)
 
-    def walk(self, mount: str) -> Iterator[SecretPath]:
-        """Every chosen path of a mount, folder by folder, telling each folder as it is listed."""
-        folders = [*reversed(self.choice.roots(mount))]
-        while folders:
-            self._scope.check()
-            folder = folders.pop()
-            names = self.names(mount, folder)
-            if names is None:
-                self._believe_empty(mount, folder)
-                names = ()
-            below = [f"{folder}{name}" for name in names if name.endswith("/")]
-            secrets = [name for name in names if not name.endswith("/")]
-            chosen = [name for name in secrets if self.choice.belongs(mount, f"{folder}{name}")]
-            given = Given({})
-            if self._details is not None:
-                given = self._details.of(mount, folder, names, frozenset(chosen))
-            self._scope.tell(
-                (
-                    FolderListed(
-                        mount=mount,
-                        folder=folder,
-                        paths=len(secrets),
-                        folders=len(below),
-                        detailed=len(given.metadata),
-                        lists=given.lists,
-                    ),
-                )
+    def enter(self, mount: str, folder: str) -> Folder:
+        """List one folder and tell of it; with metadata where the server gives them so."""
+        self._scope.check()
+        names = self.names(mount, folder)
+        if names is None:
+            self._believe_empty(mount, folder)
+            names = ()
+        below = [f"{folder}{name}" for name in names if name.endswith("/")]
+        secrets = [name for name in names if not name.endswith("/")]
+        chosen = [name for name in secrets if self.choice.belongs(mount, f"{folder}{name}")]
+        given = Given({})
+        if self._details is not None:
+            given = self._details.of(mount, folder, names, frozenset(chosen), self.saved)
+        self._scope.tell(
+            (
+                FolderListed(
+                    mount=mount,
+                    folder=folder,
+                    paths=len(secrets),
+                    folders=len(below),
+                    detailed=len(given.metadata),
+                    lists=given.lists,
+                ),
             )
-            entered = [each for each in below if self.choice.may_hold(mount, each)]
-            self.pruned[mount] += len(below) - len(entered)
-            self.unchosen[mount] += len(secrets) - len(chosen)
-            folders.extend(reversed(entered))
-            for name in chosen:
-                yield SecretPath(mount, f"{folder}{name}", given.metadata.get(name))
-
-    def sure(self, paths: Iterable[SecretPath], saved: Container[str]) -> Iterator[SecretPath]:
-        """The same paths; one that was never `saved` (by data path) keeps the metadata that a
-        detailed list gave only where the token may surely read it. Else the read tells.
-        """
-        found = list(paths)
-        fresh = [
-            metadata_path(each.mount, each.path)
-            for each in found
-            if each.metadata is not None and data_path(each.mount, each.path) not in saved
-        ]
-        if self._details is None or not fresh:
-            return iter(found)
-        doubtful = {*fresh} - self._details.surely_readable(fresh)
-        return (
-            SecretPath(each.mount, each.path)
-            if each.metadata is not None and metadata_path(each.mount, each.path) in doubtful
-            else each
-            for each in found
+        )
+        entered = tuple(each for each in below if self.choice.may_hold(mount, each))
+        return Folder(
+            paths=tuple(
+                SecretPath(mount, f"{folder}{name}", given.metadata.get(name)) for name in chosen
+            ),
+            folders=entered,
+            unchosen=len(secrets) - len(chosen),
+            pruned=len(below) - len(entered),
         )
 
     def _is_root(self, mount: str, folder: str) -> bool:
@@ -215,6 +213,7 @@ def list_everything(
     *,
     prefix: str,
     open_save: OpenSave | None,
+    walk: Callable[[], Walked],
 ) -> Listed:
     """The whole phase. Raises Fault where anything is not certain."""
     lister.catch_up()
@@ -225,15 +224,17 @@ def list_everything(
         accessors[mount] = facts.accessor
         scope.tell((MountChecked(mount=mount, version=facts.version, accessor=facts.accessor),))
     former = _read_former(scope, consul, prefix, open_save)
-    by_mount = {mount: tuple(lister.sure(lister.walk(mount), former.insights)) for mount in mounts}
+    lister.saved = former.insights.keys()
+    walked = walk()
+    by_mount = walked.paths
     paths = tuple(path for found in by_mount.values() for path in found)
     scope.tell(
         (
             PathsListed(
                 paths=len(paths),
                 mounts={mount: len(found) for mount, found in by_mount.items()},
-                unchosen=dict(+lister.unchosen),
-                pruned=dict(+lister.pruned),
+                unchosen={mount: n for mount, n in walked.unchosen.items() if n},
+                pruned={mount: n for mount, n in walked.pruned.items() if n},
                 idle=lister.choice.idle(
                     {mount: [each.path for each in found] for mount, found in by_mount.items()}
                 ),
