@@ -18,6 +18,7 @@ from vsync_sm.core.choice import Choice, whole
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.origin import engine
 from vsync_sm.origin.listing import Folder, SecretPath
+from vsync_sm.origin.orders import Mode
 from vsync_sm.origin.patience import Cancelled
 from vsync_sm.origin.walking import Walk
 
@@ -176,6 +177,12 @@ def test_as_many_folders_at_once_as_there_are_workers(bench: Bench) -> None:
     assert gauge.most == 3
     assert not together.broken
     assert len(run.all(e.FolderListed)) == 10
+
+
+def test_check_lists_one_folder_after_the_other_to_measure_a_request(bench: Bench) -> None:
+    bench.fill([f"{number}/x" for number in range(3)])
+    run = bench.once(mode=Mode.check, numWorkers=4)
+    assert run.one(e.CycleStarted).workers == 1
 
 
 def test_one_folder_that_fails_aborts_while_others_are_stuck(bench: Bench) -> None:
