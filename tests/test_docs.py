@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.diagram import PAGES, drawn
 from tests.snapshots import ROOT
 from vsync_sm import flags
+from vsync_sm.config import load
 from vsync_sm.config.loading import SCHEMA
 from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.events import Refusal, SaveRefused
@@ -26,6 +28,9 @@ TOLD = (
     *(FaultKind.SAVE_REFUSED, FaultKind.CARRIED_TOO_LONG, FaultKind.KEEPS_FAILING),
     FaultKind.TOKEN_ENDING,
 )
+OF_A_LOGIN = {f"origin.vault.{way}.path" for way in ("approle", "kubernetes", "jwt")} | {
+    "origin.vault.kubernetes.tokenFile"
+}
 CODES = ("0", "1", "2", "3", "128 + n")
 
 
@@ -125,6 +130,26 @@ def test_every_field_is_documented() -> None:
     told_apart = CONFIGURATION.partition("## Coming from")[2]
     for name in documented - fields:
         assert f"`{name}`" in told_apart
+
+
+def test_the_defaults_in_the_table_are_the_programs(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| `([^`]+)` \|", CONFIGURATION, re.MULTILINE)
+    defaults = [(name, told) for name, told in rows if name not in OF_A_LOGIN]
+    assert len(defaults) > 25
+    file = tmp_path / "config.yaml"
+    file.write_text("origin: {mounts: [secret/], vault: {token: t}}")
+
+    def public(variables: Mapping[str, str]) -> Mapping[str, object]:
+        environment = {"HOME": "/", **variables}
+        return load(file=file, environment=environment, flags={}, cwd=tmp_path).public()
+
+    told = {f"VSYNC_{name.replace('.', '_').upper()}": as_variable(v) for name, v in defaults}
+    assert public(told) == public({})
+
+
+def as_variable(told: str) -> str:
+    """A value of the table as a variable has it: lists without brackets."""
+    return re.sub(r"[\[\] ]", "", told)
 
 
 def test_the_example_shows_every_field() -> None:
