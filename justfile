@@ -49,6 +49,10 @@ diagram:
 keys:
     {{ bin }}/python -m tests.keytable
 
+# write the journal's events for the docs anew from their classes
+events:
+    {{ bin }}/python -m tests.eventtable
+
 # draw the console's screens for the docs anew, from the test journals
 screenshots:
     {{ bin }}/python -m tests.tui.screenshots

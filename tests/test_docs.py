@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import eventtable
 from tests.diagram import PAGES, drawn
 from tests.snapshots import ROOT
 from vsync_sm import flags
 from vsync_sm.config import load
 from vsync_sm.config.loading import SCHEMA
 from vsync_sm.core.errors import FaultKind
-from vsync_sm.core.events import Refusal, SaveRefused
+from vsync_sm.core.events import EVENTS, Refusal, SaveRefused
 from vsync_sm.core.machine import State, diagram
 from vsync_sm.core.present import refusal
 
@@ -63,6 +64,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_files_that_are_named_exist(page: Path) -> None:
     for name in re.findall(r"`((?:vsync_sm|tests|docs|tui|\.ci)/[\w./-]*)`", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_the_events_that_are_listed_are_the_programs() -> None:
+    text = eventtable.PAGE.read_text(encoding="utf-8")
+    assert eventtable.listed(text) == text, "stale: run `just events`"
+    assert all(f"| `{word}` |" in text for word in EVENTS)
+    with pytest.raises(ValueError, match="no <!-- events -->"):
+        eventtable.listed("no events here")
 
 
 # --- the command line ------------------------------------------------------------------------

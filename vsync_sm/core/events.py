@@ -178,7 +178,7 @@ class FolderListed(Event, frozen=True, tag="folder_listed"):
 class DetailedListFailed(Event, frozen=True, tag="detailed_list_failed"):
     """A folder's metadata could not be had by a detailed list: its paths are read one by one.
 
-    For the rest of the run; so are all of the mount's when it is `over`.
+    That holds for the rest of the run, and when it is `over`, for all of the mount.
     """
 
     mount: str
