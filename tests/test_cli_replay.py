@@ -88,7 +88,10 @@ def test_replay_names_the_line_that_is_missing(tmp_path: Path, journal: Path) ->
 def test_replay_of_a_cycle_that_is_not_there(tmp_path: Path, journal: Path) -> None:
     told = vsync(tmp_path, "replay", journal, "--cycle", "7")
     assert told.returncode == 1
-    assert told.stderr == f"vsync-sm: {journal} has no cycle 7\n"
+    assert told.stderr == (
+        f"vsync-sm: {journal} has no cycle 7\n"
+        "  → replay without --cycle tells which cycles there are\n"
+    )
     assert vsync(tmp_path, "replay", journal, "--cycle", "1").returncode == 0
 
 
@@ -125,7 +128,9 @@ def test_what_cannot_be_written_is_said(tmp_path: Path, journal: Path, what: str
     with Path("/dev/full").open("w") as full:
         told = vsync(tmp_path, *how, stdout=full)
     assert told.returncode == 1
-    assert told.stderr == "vsync-sm: the output cannot be written: No space left on device\n"
+    assert told.stderr == (
+        "vsync-sm: the output cannot be written: No space left on device\n  → is the disk full?\n"
+    )
 
 
 def test_ctrl_c_ends_a_long_replay_without_a_traceback(long_journal: Path) -> None:

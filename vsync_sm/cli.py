@@ -81,7 +81,7 @@ def _write(chunks: Iterable[str]) -> None:
         # What is left in the buffer must not fail once more when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            complain(f"the output cannot be written: {error.strerror}")
+            complain(f"the output cannot be written: {error.strerror}", "is the disk full?")
             raise SystemExit(FATAL) from None
 
 
@@ -296,7 +296,10 @@ def _replay(options: argparse.Namespace) -> int:
     )
     _write(story)
     if not story.found:
-        complain(f"{options.file} has no cycle {options.cycle}")
+        complain(
+            f"{options.file} has no cycle {options.cycle}",
+            "replay without --cycle tells which cycles there are",
+        )
     return OK if story.ok and story.found else FATAL
 
 

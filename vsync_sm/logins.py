@@ -30,7 +30,11 @@ def way(given: VaultSettings, vault: Vault) -> Way:
         return _kubernetes(given.kubernetes, vault)
     if given.jwt is not None:
         return _jwt(given.jwt, vault)
-    raise Fault(FaultKind.CONFIGURATION, "there is no token for Vault, and no login")
+    raise Fault(
+        FaultKind.CONFIGURATION,
+        "there is no token for Vault, and no login",
+        hint="give one of origin.vault.tokenFile, .approle, .kubernetes and .jwt",
+    )
 
 
 def tls(given: ServerTls) -> Tls:

@@ -279,7 +279,9 @@ def test_what_nobody_expected_stops_nothing() -> None:
     (told,) = key.inbox.take_control()
     assert isinstance(told, StatusTold)
     assert told.event == e.StatusFailed(
-        kind="invariant", message="vsync itself is at fault: RuntimeError"
+        kind="invariant",
+        message="vsync itself is at fault: RuntimeError",
+        hint="Cycles go on. Please report it with the journal's last lines.",
     )
 
 

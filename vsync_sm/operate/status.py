@@ -127,7 +127,11 @@ class StatusKey:
         except Fault as fault:
             return fault
         except Exception as error:  # noqa: BLE001  the outermost place of a thread
-            return Fault(FaultKind.INVARIANT, f"vsync itself is at fault: {type(error).__name__}")
+            return Fault(
+                FaultKind.INVARIANT,
+                f"vsync itself is at fault: {type(error).__name__}",
+                hint="Cycles go on. Please report it with the journal's last lines.",
+            )
         return None
 
     def _tell(self, fault: Fault | None) -> None:
