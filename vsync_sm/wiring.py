@@ -45,7 +45,7 @@ from vsync_sm.origin.demands import HALTING
 from vsync_sm.origin.detailed import DetailedLists
 from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame, TokenTold
-from vsync_sm.origin.keeper import Keeper
+from vsync_sm.origin.keeper import TokenKeeper
 from vsync_sm.origin.ledger import Sink
 from vsync_sm.origin.orders import REST_S, Hands, Mode, Orders
 from vsync_sm.origin.throttle import Throttle
@@ -302,8 +302,10 @@ def _orders(settings: Settings, mode: Mode, started: RunStarted, allow: str) -> 
     )
 
 
-def _keeper(settings: Settings, mode: Mode, access: Access, inbox: Inbox, random: Random) -> Keeper:
-    return Keeper(
+def _keeper(
+    settings: Settings, mode: Mode, access: Access, inbox: Inbox, random: Random
+) -> TokenKeeper:
+    return TokenKeeper(
         access,
         inbox,
         random,

@@ -30,8 +30,8 @@ LEAVE_S = 1.0
 """Giving the token back may take so much of a clean stop's 5 s."""
 
 
-class Keeper:
-    """The token's, for one run."""
+class TokenKeeper:
+    """Keeps the token of one run."""
 
     def __init__(
         self,

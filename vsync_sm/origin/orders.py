@@ -15,7 +15,7 @@ from vsync_sm.origin.checks import Required
 from vsync_sm.origin.clock import NS, Clock, Random
 from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.inbox import Inbox
-from vsync_sm.origin.keeper import Keeper
+from vsync_sm.origin.keeper import TokenKeeper
 from vsync_sm.origin.ledger import Sink
 
 REST_S = 3600.0
@@ -69,7 +69,7 @@ class Hands(msgspec.Struct, frozen=True):
     """
 
     servers: Servers
-    keeper: Keeper
+    keeper: TokenKeeper
     inbox: Inbox
     journal: Journal
     clock: Clock
