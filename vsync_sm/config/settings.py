@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 from vsync_sm.config import choosing, values
 from vsync_sm.config.files import read_limited
 from vsync_sm.core.choice import Choice, Part, whole
+from vsync_sm.core.cost import MOST_WORKERS
 from vsync_sm.core.words import unverified
 from vsync_sm.operate.channels import shown_url
 
@@ -319,7 +320,7 @@ class Origin(_Section):
     mounts: Annotated[tuple[str, ...], BeforeValidator(values.mounts)] = ()
     paths: Annotated[tuple[InstanceOf[Part], ...], BeforeValidator(choosing.parts)] = ()
     sync_path: Annotated[str, BeforeValidator(values.sync_path)] = "vsync/"
-    num_workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = 1
+    num_workers: Annotated[int, BeforeValidator(values.whole(1, MOST_WORKERS))] = 1
     tick: Annotated[float, BeforeValidator(values.seconds("8760h"))] = 60.0
     tick_jitter: Annotated[float, BeforeValidator(values.jitter)] = 0.05
     timeout: Annotated[float, BeforeValidator(values.seconds("168h"))] = 300.0
