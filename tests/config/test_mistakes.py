@@ -121,7 +121,7 @@ BAD: list[tuple[str, object, str, str]] = [
     ("journal.segmentSize", 1000, "must be from 64KiB to 16GiB", ""),
     ("journal.budget", "-1", "is no size", "from 1MiB to 1024TiB"),
     ("journal.historyDays", "90d", "must be a whole number", ""),
-    ("journal.detail", "some", "must be all or changes", ""),
+    ("journal.detail", "some", "is none of the words that are known here", "all, or changes"),
     ("origin.dc", "dc1", "was replaced by origin.consul.dc", "use origin.consul.dc"),
     ("syncPath", "vsync/", "was replaced by origin.syncPath", "use origin.syncPath"),
     ("dataPaths", ["secret/"], "was replaced by origin.mounts", "use origin.mounts"),

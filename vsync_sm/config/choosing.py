@@ -7,16 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from vsync_sm.config.values import (
-    Pairs,
-    Wrong,
-    WrongItems,
-    items,
-    kind,
-    mount_path,
-    no_odd_segments,
-    text,
-)
+from vsync_sm.config.addresses import mount_path, no_odd_segments
+from vsync_sm.config.values import Pairs, Wrong, WrongItems, items, kind, text
 from vsync_sm.core.choice import Part
 from vsync_sm.core.pathglob import PathGlob, PatternError
 

@@ -9,7 +9,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from vsync_sm.config import choosing, sources, values
+from vsync_sm.config import addresses, choosing, sources, values
 from vsync_sm.config.files import missing_file, read_file
 from vsync_sm.config.mistakes import HIDDEN, ConfigError, Mistake, shown
 from vsync_sm.config.schema import Schema, Tree
@@ -306,7 +306,7 @@ def _check_choice(found: Found) -> None:
     mounts, paths = given.values()
     try:
         chosen = choosing.parts(paths.value) if paths else ()
-        whole = values.mounts(mounts.value) if mounts else ()
+        whole = addresses.mounts(mounts.value) if mounts else ()
     except (values.Wrong, values.WrongItems):
         return
     for name, at, value, wrong in choosing.between(whole, chosen):

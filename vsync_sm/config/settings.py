@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from vsync_sm.config import choosing, values
+from vsync_sm.config import addresses, choosing, values
 from vsync_sm.config.files import read_limited
 from vsync_sm.core.choice import Choice, Part, whole
 from vsync_sm.core.cost import MOST_WORKERS
@@ -153,7 +153,7 @@ Text = Annotated[str, BeforeValidator(values.text)]
 Secret = Annotated[SecretStr | None, BeforeValidator(values.secret)]
 TokenFile = Annotated[Path | None, BeforeValidator(_token_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
-AuthPath = Annotated[str, BeforeValidator(values.auth_path)]
+AuthPath = Annotated[str, BeforeValidator(addresses.auth_path)]
 Count = Annotated[int, BeforeValidator(values.whole(1, 1_000_000))]
 Share = Annotated[float, BeforeValidator(values.share)]
 Bool = Annotated[bool, BeforeValidator(values.flag)]
@@ -222,7 +222,7 @@ class Journal(_Section):
 class Metrics(_Section):
     """Where metrics and health are served, `host:port`; None: nowhere."""
 
-    address: Annotated[str | None, BeforeValidator(values.listen_address)] = None
+    address: Annotated[str | None, BeforeValidator(addresses.listen_address)] = None
 
 
 class AppRole(_Section):
@@ -276,7 +276,7 @@ class ServerTls(_Section):
     ca_cert: PemFile = None
     client_cert: PemFile = None
     client_key: PemFile = None
-    tls_server_name: Annotated[str | None, BeforeValidator(values.host_name)] = None
+    tls_server_name: Annotated[str | None, BeforeValidator(addresses.host_name)] = None
     tls_skip_verify: Bool = False
 
 
@@ -286,13 +286,13 @@ class Vault(ServerTls):
     `max_requests_per_second` of 0 is no ceiling.
     """
 
-    address: Annotated[str, BeforeValidator(values.vault_address)] = "http://127.0.0.1:8200"
+    address: Annotated[str, BeforeValidator(addresses.vault_address)] = "http://127.0.0.1:8200"
     token: Secret = None
     token_file: TokenFile = None
     approle: AppRole | None = None
     kubernetes: Kubernetes | None = None
     jwt: Jwt | None = None
-    namespace: Annotated[str | None, BeforeValidator(values.namespace)] = None
+    namespace: Annotated[str | None, BeforeValidator(addresses.namespace)] = None
     required_capabilities: RequiredCapabilities = RequiredCapabilities()
     detailed_metadata: Annotated[
         Literal["auto", "off"], BeforeValidator(values.detailed_metadata)
@@ -303,9 +303,9 @@ class Vault(ServerTls):
 class Consul(ServerTls):
     """The Consul that holds the sync info; `kv_max_value_size` in bytes, as Consul names it."""
 
-    address: Annotated[str, BeforeValidator(values.consul_address)] = "127.0.0.1:8500"
+    address: Annotated[str, BeforeValidator(addresses.consul_address)] = "127.0.0.1:8500"
     token: Secret = None
-    dc: Annotated[str | None, BeforeValidator(values.datacentre)] = None
+    dc: Annotated[str | None, BeforeValidator(addresses.datacentre)] = None
     kv_max_value_size: Annotated[int, BeforeValidator(values.whole(1_024, 1_073_741_824))] = 524_288
 
 
@@ -317,9 +317,9 @@ class Origin(_Section):
 
     vault: Vault = Vault()
     consul: Consul = Consul()
-    mounts: Annotated[tuple[str, ...], BeforeValidator(values.mounts)] = ()
+    mounts: Annotated[tuple[str, ...], BeforeValidator(addresses.mounts)] = ()
     paths: Annotated[tuple[InstanceOf[Part], ...], BeforeValidator(choosing.parts)] = ()
-    sync_path: Annotated[str, BeforeValidator(values.sync_path)] = "vsync/"
+    sync_path: Annotated[str, BeforeValidator(addresses.sync_path)] = "vsync/"
     num_workers: Annotated[int, BeforeValidator(values.whole(1, MOST_WORKERS))] = 1
     tick: Annotated[float, BeforeValidator(values.seconds("8760h"))] = 60.0
     tick_jitter: Annotated[float, BeforeValidator(values.jitter)] = 0.05
