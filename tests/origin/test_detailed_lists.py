@@ -327,6 +327,16 @@ def test_where_it_is_not_offered_nobody_asks(bench: Bench, without: str) -> None
     assert len(notes) == (without == "capability")
 
 
+def test_what_would_be_faster_is_said_once(bench: Bench, make_mount: Callable[..., str]) -> None:
+    more = make_mount()
+    bench.add_mounts(more)
+    rule = 'path "{}metadata/*" {{ capabilities = ["read", "list"] }}'
+    token = bench.api.make_token(rule.format(bench.mount) + rule.format(more))
+    run = bench.once(vault={**AUTO, "token": token, "requiredCapabilities": LEAST})
+    (note,) = [check.note for check in run.all(e.CheckPassed) if check.note]
+    assert f'path "{bench.mount}detailed-metadata/*" {{ capabilities = ["list"] }}' in note
+
+
 def test_a_dead_token_is_no_reason_to_fall_back(bench: Bench, tmp_path: Path) -> None:
     bench.fill()
     dying = bench.api.make_token(rules(bench, denies=False))

@@ -27,12 +27,11 @@ _UNANSWERED = frozenset({FaultKind.UNREACHABLE, FaultKind.TIMEOUT, FaultKind.SER
 LEAST = "origin.vault.requiredCapabilities: {data: [], metadata: [read, list]}"
 """The configuration line of the least that vsync needs: no right to any value."""
 
-
 FASTER = (
-    "This server can give a folder's metadata in one request, instead of one a path. To let it: "
-    'path "{path}*" {{ capabilities = ["list"] }}'
+    "This server can give a folder's metadata in one request, instead of one a path. To let it, "
+    'one line a mount: path "{path}*" {{ capabilities = ["list"] }}'
 )
-"""A kind word where only a capability is missing for detailed lists."""
+"""What would make a cycle faster, where the server offers it and the policy alone is in its way."""
 
 
 class Required(msgspec.Struct, frozen=True):
@@ -71,6 +70,7 @@ class StartupChecks:
         self._required = required
         self._probe = probe
         self._noted = False
+        self._faster_noted = False
         self._told: dict[str, str] = {}  # by check: how it ended last, _PASSED or a fault's word
         self._unanswered = False  # Consul may still do what an earlier try has asked for
 
@@ -246,11 +246,9 @@ class StartupChecks:
         offered = (detailed,) if self._servers.detailed.offered else ()
         asked = (*wanted, *offered)
         granted = self._servers.vault.capabilities(asked, self._scope.budget.vault)
-        faster = ""
-        for path in offered:
-            may = not granted[path].isdisjoint({"list", "root"})
+        may = not offered or not granted[detailed].isdisjoint({"list", "root"})
+        if offered:
             self._servers.detailed.allow(mount, may=may)
-            faster = "" if may else FASTER.format(path=path)
         missing = {
             path: [name for name in names if name not in granted[path]]
             for path, names in wanted.items()
@@ -270,7 +268,8 @@ class StartupChecks:
             detail="; ".join(
                 f"{path}: {', '.join(sorted(granted[path])) or 'none'}" for path in asked
             ),
-            note=self._note(granted[data], granted[metadata]) or faster,
+            note=self._note(granted[data], granted[metadata])
+            or self._faster_note("" if may else detailed),
             server="Vault",
         )
 
@@ -287,6 +286,13 @@ class StartupChecks:
             "The token may do more than vsync needs, which is to read metadata only. "
             f"The least that works: {LEAST}, with the policy: {policies}"
         )
+
+    def _faster_note(self, lacking: str) -> str:
+        """A kind word where a detailed list is what may not be had; once a run is enough."""
+        if self._faster_noted or not lacking:
+            return ""
+        self._faster_noted = True
+        return FASTER.format(path=lacking)
 
 
 def policy(mount: str, folder: str = "") -> str:
