@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.events import EVENTS, Refusal, SaveRefused
 from vsync_sm.core.machine import State, diagram
 from vsync_sm.core.present import refusal
+from vsync_sm.core.view import View
+from vsync_sm.operate.health import health
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -180,6 +183,14 @@ def test_every_fault_is_documented(kind: FaultKind) -> None:
     assert row, kind.word
     becomes = "halts" if kind.fatal else "retried" if kind.retry else "aborts"
     assert row[1] == ("told" if kind in TOLD else becomes)
+
+
+def test_what_health_tells_as_json_is_documented() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    told = page.partition("## /health")[2].partition("\n## ")[0]
+    document = json.loads(health(View(), 0, "application/json").body)
+    assert len(document) > 5
+    assert [name for name in document if f"`{name}`" not in told] == []
 
 
 def test_every_state_is_in_the_picture() -> None:
