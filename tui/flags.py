@@ -122,7 +122,7 @@ def _parser() -> _Parser:
     add("--config", type=Path, metavar="FILE", help="YAML, or JSON as origin.json")
     add("--journal", type=Path, metavar="FILE", help="the journal's place")
     add("--timeout", metavar="TIME", help="how long a cycle may take, such as 5m")
-    add("--workers", metavar="N", help="how many paths are read at a time")
+    add("--workers", metavar="N", help="how many folders are listed, then paths read, at a time")
     add("--tick", metavar="TIME", help="how often a cycle begins, such as 1m")
     return parser
 

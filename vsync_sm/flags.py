@@ -294,7 +294,7 @@ _COMMON = {
     "config": ("FILE", "YAML, or JSON as origin.json (default: config.yaml, if there is one)"),
     "journal": ("FILE", "the journal's place"),
     "timeout": ("TIME", "how long a cycle may take, such as 5m"),
-    "workers": ("N", "how many paths are read at a time"),
+    "workers": ("N", "how many folders are listed, then paths read, at a time"),
     "tick": ("TIME", "how often a cycle begins, such as 1m"),
     "log_level": ("LEVEL", "debug, info, warning or error"),
     "log_type": ("TYPE", "console, json, or auto: console on a terminal, else json"),
