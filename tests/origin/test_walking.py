@@ -124,7 +124,8 @@ def test_the_first_failure_ends_the_walk_and_the_others_stop() -> None:
     assert not [folder for folder in lister.entered if folder.startswith("c/0")]
 
 
-def test_a_walk_does_not_outlive_its_cycle_whatever_its_threads_do() -> None:
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_walk_does_not_outlive_its_cycle_whatever_its_threads_do(workers: int) -> None:
     scope, released = Scope(), threading.Event()
 
     def enter(folder: str) -> None:
@@ -132,7 +133,7 @@ def test_a_walk_does_not_outlive_its_cycle_whatever_its_threads_do() -> None:
             scope.cancelled.set()
             assert released.wait(PATIENCE_S)
 
-    made = walk(Lister(enter), 4, scope)
+    made = walk(Lister(enter), workers, scope)
     with pytest.raises(Cancelled):
         made.run()
     assert sum(thread.is_alive() for thread in made.threads) >= 1  # the one that is held
