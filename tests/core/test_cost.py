@@ -81,6 +81,21 @@ def test_advice_comes_where_a_cycle_takes_more_than_half_of_the_tick(
     assert (f"{ceiling:g} a second at the most" in takes) if ceiling else "at the most" not in takes
 
 
+@pytest.mark.parametrize(
+    ("round_trip_s", "per_second", "begins"),
+    [
+        (0.0071, 0.0, "At 7.1 ms a request, as measured just now, and 1 worker "),
+        (0.12, 0.0, "At 120 ms a request, as measured just now, and 1 worker "),
+        (2.0, 0.5, "At 2 s a request, as measured just now, 0.5 a second at the most, and 1 "),
+    ],
+)
+def test_what_a_request_took_is_told_as_people_write_it(
+    round_trip_s: float, per_second: float, begins: str
+) -> None:
+    takes = lines(TEN_THOUSAND, round_trip_s=round_trip_s, per_second=per_second)[2]
+    assert takes.startswith(begins)
+
+
 def test_what_is_recommended_is_enough() -> None:
     slow = msgspec.structs.replace(TEN_THOUSAND, round_trip_s=0.05)
     assert slow.workers_needed is not None

@@ -107,9 +107,9 @@ class Cost(msgspec.Struct, frozen=True):
         takes = self.takes_s(self.workers)
         if takes is None or self.round_trip_s is None:
             return
-        ceiling = f", {self.per_second:g} a second at the most," if self.per_second else ""
+        ceiling = f" {self.per_second:g} a second at the most," if self.per_second else ""
         yield (
-            f"At {self.round_trip_s * 1000:.2g} ms a request, as measured just now,{ceiling} and "
+            f"At {_round_trip(self.round_trip_s)} a request, as measured just now,{ceiling} and "
             f"{count(self.workers, 'worker')} a cycle takes about {duration(takes)}."
         )
         if takes > self.timeout_s:
@@ -122,6 +122,11 @@ class Cost(msgspec.Struct, frozen=True):
                 f"→ That is more than half of origin.tick ({duration(self.tick_s)}): "
                 f"{does}origin.tick: {self.tick_needed_s}s would do."
             )
+
+
+def _round_trip(seconds: float) -> str:
+    """To two digits below a second, where a tenth of a millisecond counts; then as ever."""
+    return f"{float(f'{seconds * 1000:.2g}'):g} ms" if seconds < 1 else duration(seconds)
 
 
 def _bytes(n: int) -> str:
