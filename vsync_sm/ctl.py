@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -17,14 +17,11 @@ from vsync_sm.core.consequence import KINDS
 from vsync_sm.core.reach import SHELL
 from vsync_sm.core.sync_info import mount_of
 from vsync_sm.core.words import number, printable
-from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, journal_meant
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, Write, complain, journal_meant
 from vsync_sm.journal.last_run import last_run_started
 from vsync_sm.operate.client import Remote, Unreachable
 from vsync_sm.operate.place import reach_of
 from vsync_sm.operate.protocol import VERSION, Answer, Request
-
-Write = Callable[[Iterable[str]], None]
-"""Writes text to stdout."""
 
 _CODES = {Health.healthy: OK, Health.failing: FATAL, Health.refused: NOT_SAVED}
 

@@ -17,6 +17,9 @@ from vsync_sm.core.errors import Fault
 OK, FATAL, USAGE, NOT_SAVED = 0, 1, 2, 3
 """The exit codes; a second signal n is 128 + n."""
 
+Write = Callable[[Iterable[str]], None]
+"""Writes text to stdout."""
+
 USAGES = """\
 vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm check [options]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,14 +11,11 @@ import orjson
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.words import clock, count, duration, number, printable, size
-from vsync_sm.flags import FATAL, OK, USAGE, complain, journal_meant
+from vsync_sm.flags import FATAL, OK, USAGE, Write, complain, journal_meant
 from vsync_sm.journal.account import Account, account
 from vsync_sm.journal.cutting import NoSuchCycle, cut
 from vsync_sm.journal.keeping import BUDGET_BYTES
 from vsync_sm.journal.last_run import last_run_started
-
-Write = Callable[[Iterable[str]], None]
-"""Writes text to stdout."""
 
 
 def run(options: argparse.Namespace, write: Write) -> int:

@@ -6,21 +6,18 @@ import argparse
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from vsync_sm import __version__
 from vsync_sm.config import ConfigError, notify_settings
 from vsync_sm.core.events import Notified
 from vsync_sm.core.words import count, printable
-from vsync_sm.flags import FATAL, OK, USAGE, complain
+from vsync_sm.flags import FATAL, OK, USAGE, Write, complain
 from vsync_sm.operate.channels import LIMIT_S, trial
 from vsync_sm.operate.notify import Notifier
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.wiring import channels
-
-Write = Callable[[Iterable[str]], None]
-"""Writes text to stdout."""
 
 
 def run(options: argparse.Namespace, write: Write) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import orjson
@@ -13,7 +12,7 @@ import orjson
 from vsync_sm.core.answer import Now
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.whereabouts import Whereabouts, Word
-from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, journal_meant
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, Write, complain, journal_meant
 from vsync_sm.journal.lookup import look_up
 from vsync_sm.operate.place import reach_of
 
@@ -29,7 +28,7 @@ _CODES = {
 }
 
 
-def run(options: argparse.Namespace, write: Callable[[Iterable[str]], None]) -> int:
+def run(options: argparse.Namespace, write: Write) -> int:
     """Tell where the path is; the exit code says whether it is out."""
     if not options.path.strip("/ "):
         complain("where needs a path", "vsync-sm where secret/app/db")
