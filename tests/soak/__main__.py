@@ -1,9 +1,11 @@
 """An origin in bad weather: `python -m tests.soak` (`just soak`), 15 minutes unless told otherwise.
 
-A cycle a second, somebody who adds, changes and deletes, servers that are stopped, frozen, sealed
-and restarted at random, a daemon that is killed at random in the first two thirds and left alive
-in the last. In the end Consul must hold what Vault holds and what Vault said to the user, the
-journal must replay without a contradiction, and what the daemon takes must not have grown.
+A cycle a second, a token that lives a minute at most, a journal that goes on in another file again
+and again, one mount a path a request and one a folder a request. Somebody adds, changes and
+deletes; servers are stopped, frozen, sealed and restarted at random; the daemon is killed at
+random in the first two thirds, and left alive in the last. In the end Consul must hold what Vault
+holds and what Vault said to the user, the journal must replay without a contradiction, and what
+the daemon takes must not have grown.
 """
 
 from __future__ import annotations
@@ -16,17 +18,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.auths import POLICY as READER
+from tests.auths import Auths
 from tests.soak.keeper import Keeper, Sample
 from tests.soak.user import User
 from tests.soak.weather import Weather
 from tests.support import ConsulKv, VaultApi
 from tests.workshop import Workshop, events
-from vsync_sm.core.events import CycleFinished, RetryScheduled
+from vsync_sm.core.events import CycleFinished, RetryScheduled, TokenRenewed
 from vsync_sm.journal.reader import read_journal
-from vsync_sm.local import start_bao, start_consul
+from vsync_sm.journal.segments import usage
+from vsync_sm.local import BaoServer, ConsulServer, start_bao, start_consul
 
 MOUNTS = ("platform/", "teams/")
 SECRETS = 400
+RULES = """
+path "platform/metadata/*" { capabilities = ["read", "list"] }
+path "teams/metadata/*" { capabilities = ["read", "list"] }
+path "teams/detailed-metadata/*" { capabilities = ["list"] }
+"""
+TOKEN = {"token_ttl": "20s", "token_max_ttl": "60s"}
+LEAST: dict[str, list[str]] = {"data": [], "metadata": ["read", "list"]}
+GIVEN_UP = 20
+"""A daemon that has ended by itself so often will not do: what it said is shown."""
+
 GROWTH = 1.15
 """The last quarter of the watched time may take so many times what its first quarter took."""
 FILES = 4
@@ -68,20 +83,20 @@ def soak(home: Path, seconds: float, seed: int) -> list[str]:
         vault = VaultApi(bao)
         for mount in MOUNTS:
             vault.make_mount(mount)
-        shop = Workshop(vault, ConsulKv(consul), MOUNTS, "vsync/", home)
-        shop.config["numBuckets"] = 8
-        shop.config["origin"] |= {"timeout": "5s", "requestTimeout": "2s", "numWorkers": 4}
+        shop = _shop(bao, consul, home)
         user = User(vault, MOUNTS, SECRETS, seed)
         user.settle()
         keeper = Keeper(shop)
         weather = Weather(bao, consul, keeper.kill, seed)
         began = time.monotonic()
         with user:
-            for name in weather.blow(seconds * 2 / 3, kills=True):
-                say(f"{time.monotonic() - began:6.0f} s  {name}")
-            watched = time.monotonic()
-            for name in weather.blow(seconds / 3, kills=False):
-                say(f"{time.monotonic() - began:6.0f} s  {name}")
+            watched = began
+            for share, kills in ((2 / 3, True), (1 / 3, False)):
+                watched = time.monotonic()
+                for name in weather.blow(seconds * share, kills=kills):
+                    say(f"{time.monotonic() - began:6.0f} s  {name}")
+                    if keeper.exits[1] + keeper.exits[2] > GIVEN_UP:
+                        return [(home / "daemon.log").read_text()[-2_000:]]
         ended = time.monotonic()
         keeper.settle()
         code = keeper.stop()
@@ -93,6 +108,27 @@ def soak(home: Path, seconds: float, seed: int) -> list[str]:
             *_growth(samples),
             *_report(shop, user, weather, keeper),
         ]
+
+
+def _shop(bao: BaoServer, consul: ConsulServer, home: Path) -> Workshop:
+    shop = Workshop(VaultApi(bao), ConsulKv(consul), MOUNTS, "vsync/", home)
+    auths = Auths(bao)
+    login = auths.approle(**TOKEN)
+    auths.ask("PUT", f"sys/policies/acl/{READER}", {"policy": RULES})
+    shop.config["numBuckets"] = 8
+    shop.config["journal"] = {"segmentSize": "1MiB"}
+    shop.config["origin"] |= {
+        "timeout": "5s",
+        "requestTimeout": "2s",
+        "numWorkers": 4,
+        "status": True,
+        "vault": {
+            "address": bao.address,
+            "approle": login,
+            "requiredCapabilities": LEAST,
+        },
+    }
+    return shop
 
 
 def _compare(shop: Workshop, user: User) -> Iterator[str]:
@@ -128,6 +164,10 @@ def _report(shop: Workshop, user: User, weather: Weather, keeper: Keeper) -> Ite
         f"{sum(each.outcome == outcome for each in finished)} {outcome}" for outcome in outcomes
     )
     say(f"{len(finished)} cycles: {counted}")
+    renewals = events(read_journal(shop.journal), TokenRenewed)
+    logins = sum(each.login for each in renewals)
+    say(f"{len(renewals)} times a new lease of the token, {logins} of them by a login")
+    say(f"the journal lies in {usage(shop.journal).segments} files")
     retries = len(events(read_journal(shop.journal), RetryScheduled))
     say(f"{user.changes} changes, {user.unsure} without an answer; {retries} requests tried again")
     say(f"weather: {', '.join(f'{n} times {name}' for name, n in sorted(weather.seen.items()))}")
