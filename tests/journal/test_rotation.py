@@ -48,6 +48,10 @@ class Run:
         for detail in details:
             self._show(self.writer.append(e.CheckPassed(check="c", detail=detail)))
 
+    def fault(self, message: str) -> None:
+        fault = e.FaultRaised(kind="timeout", fatal=False, message=message)
+        self._show(self.writer.append(fault))
+
     def rotate(self) -> None:
         known = checkpoint(self.view, self.memory)
         self._show(self.writer.rotate("waiting", known, cycle=None))
@@ -133,6 +137,24 @@ def test_kill_9_at_any_step_loses_and_doubles_nothing(
         assert numbers in ([1], [1, 2])
     assert came.count(True) >= 12  # each of them was a step
     assert came == sorted(came, reverse=True)
+
+
+def test_a_file_is_not_full_because_of_the_line_that_opens_it(path: Path) -> None:
+    # Else a checkpoint larger than a file is to be would give each line a file of its own.
+    run = Run(path)
+    run.fault("x" * TINY)  # the view keeps it, and so does the checkpoint
+    full = [run.writer.full]
+    run.rotate()
+    assert path.stat().st_size > TINY
+    full.append(run.writer.full)
+    run.writer.close()
+
+    run = Run(path, "r2")
+    full.append(run.writer.full)
+    run.tell("x" * TINY)
+    full.append(run.writer.full)
+    run.writer.close()
+    assert full == [True, False, False, True]
 
 
 def test_what_is_on_the_disk_before_what(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

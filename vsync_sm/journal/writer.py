@@ -144,6 +144,7 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._number = number_in(os.pread(fd, 1024, 0)) or 1
         self._digest, self._bytes = _digest_of(fd)
+        self._opening = _opening_bytes(fd)
         self._keeper = Keeper(path, bounds) if bounds is not None else None
         if self._keeper is not None:
             self._keeper.start()
@@ -274,8 +275,12 @@ class JournalWriter:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to `rotate`."""
-        return self._bytes + len(self._buffer) >= self._segment_bytes
+        """Whether it is time to `rotate`.
+
+        What opens the file does not count: a checkpoint may be larger than a file is to be (what
+        was refused stands in it), and each line would have a file of its own.
+        """
+        return self._bytes + len(self._buffer) - self._opening >= self._segment_bytes
 
     def rotate(self, state: str, checkpoint: dict[str, Any], *, cycle: int | None) -> Record:
         """Close the file, and begin the next one.
@@ -315,6 +320,7 @@ class JournalWriter:
         envelope.last_seq = record.seq
         self._number += 1
         self._digest, self._bytes = hashlib.sha256(line), len(line)
+        self._opening = len(line)
         if self._keeper is not None:
             self._keeper.wake()
         return record
@@ -377,6 +383,17 @@ def _begun(envelope: _Envelope | None) -> _Envelope:
     if envelope is None:
         raise RuntimeError("begin() comes before append()")
     return envelope
+
+
+def _opening_bytes(fd: int) -> int:
+    """The length of the line that opens the file; 0: none does."""
+    length, number = 0, number_in(os.pread(fd, 1024, 0))
+    while number is not None and (chunk := os.pread(fd, _HASHED_AT_ONCE, length)):
+        end = chunk.find(b"\n")
+        if end >= 0:
+            return length + end + 1
+        length += len(chunk)
+    return length
 
 
 def _digest_of(fd: int) -> tuple[hashlib._Hash, int]:
