@@ -30,7 +30,7 @@ TEXTS += sorted((ROOT / "docs").glob("*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TOLD = (
     *(FaultKind.SAVE_REFUSED, FaultKind.CARRIED_TOO_LONG, FaultKind.KEEPS_FAILING),
-    FaultKind.TOKEN_ENDING,
+    *(FaultKind.TOKEN_ENDING, FaultKind.JOURNAL_UNTIDY),
 )
 OF_A_LOGIN = {f"origin.vault.{way}.path" for way in ("approle", "kubernetes", "jwt")} | {
     "origin.vault.kubernetes.tokenFile"

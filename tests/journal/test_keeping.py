@@ -114,6 +114,29 @@ def test_a_full_disk_leaves_files_as_they_are(
     assert list(read_journal(path)) == long.records
 
 
+def test_what_cannot_be_packed_goes_all_the_same(
+    path: Path, long: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where the disk is full, it is the oldest going that makes room.
+    def full(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Keeper, "_packed", full)
+    assert "No space left" in tidy(path, budget=1, days=0).trouble
+    assert usage(path).closed_bytes == 0
+
+
+def test_whatever_goes_wrong_is_trouble_and_no_more(
+    path: Path, long: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(Keeper, "_sweep", broken)
+    assert tidy(path, budget=1).trouble == "EOFError"
+    assert usage(path).closed_bytes == 0
+
+
 def test_the_writer_has_it_done_beside_it(path: Path, long: Folded) -> None:
     bounds = Bounds(budget_bytes=MIB)
     writer = JournalWriter.open(path, segment_bytes=8_000, bounds=bounds)

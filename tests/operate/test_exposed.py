@@ -175,7 +175,7 @@ def test_a_port_that_is_taken_is_said() -> None:
     port = int(first.address.rpartition(":")[2])
     with pytest.raises(Fault, match=f"127.0.0.1 port {port} cannot be listened at") as caught:
         Web("127.0.0.1", port)
-    assert caught.value.kind is FaultKind.CONFIGURATION
+    assert caught.value.kind is FaultKind.CHECK_FAILED
     first.close()
     Web("127.0.0.1", port).close()
 
@@ -390,7 +390,7 @@ def test_a_taken_port_ends_the_start(workshop: Workshop) -> None:
         flags = on(workshop, metrics={"address": taken.address}, vault={"address": proxy.address})
         told = vsync(workshop.home, "--headless", *flags)
         assert proxy.requests == []
-    assert told.returncode == 2
+    assert told.returncode == 1
     assert "cannot be listened at: Address already in use" in told.stderr
     assert not workshop.journal.exists() or workshop.journal.read_bytes() == b""
     taken.close()

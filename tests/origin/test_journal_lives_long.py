@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 
-from tests.origin.scenes import until
+from tests.origin.scenes import Scene, came, until
 from tests.workshop import Workshop, events
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.whereabouts import Word
 from vsync_sm.journal.history import histories
 from vsync_sm.journal.lookup import look_up
@@ -51,6 +52,20 @@ def test_what_is_remembered_for_the_rules_outlives_the_files(
     allowed = workshop.once(allow=allowance, journal=SMALL)
     assert allowed.outcome == "saved"
     assert workshop.saved() == workshop.alive()
+    workshop.replayed()
+
+
+def test_a_human_hears_once_that_its_files_cannot_be_looked_after(workshop: Workshop) -> None:
+    (workshop.home / "journal.jsonl.000001.gz.part").mkdir()  # nobody can unlink it
+    scene = Scene(workshop)
+    untidy = FaultKind.JOURNAL_UNTIDY.word
+
+    more = came(e.CycleFinished, nth=3)
+    scene.on(came(e.FaultRaised, kind=untidy), lambda: scene.on(more, scene.signal))
+    run = scene.run(tick="10ms", notify={"command": ["true"]})
+    assert [(each.kind, each.fatal) for each in run.all(e.FaultRaised)] == [(untidy, False)]
+    assert [each.kind for each in run.all(e.Notified)] == [untidy]
+    assert ".gz.part" in run.one(e.FaultRaised).message
     workshop.replayed()
 
 

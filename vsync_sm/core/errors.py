@@ -48,6 +48,7 @@ class FaultKind(Enum):
     DEADLINE = ("deadline", False, False, True)
     CARRIED_TOO_LONG = ("carried_too_long", False, False)
     TOKEN_ENDING = ("token_ending", False, False)
+    JOURNAL_UNTIDY = ("journal_untidy", False, False)
     KEEPS_FAILING = ("keeps_failing", False, False)
     SAVE_REFUSED = ("save_refused", False, False)
     LIST_INCOMPLETE = ("list_incomplete", False, False)

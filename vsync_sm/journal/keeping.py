@@ -3,7 +3,7 @@
 It has a thread of its own, for the one process that writes the journal, and touches closed files
 alone. Each step is whole or has not happened: a new file is made aside, is on the disk, and takes
 its name; only then does the old one go. Who reads an old one goes on reading it. What cannot be
-done (a full disk) is left for the next time.
+done (a full disk) is left for the next time, and told.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Bounds(msgspec.Struct, frozen=True):
 class Keeper:
     """Looks after the closed files of one journal.
 
-    `trouble` says why something could not be done the last time ("": all of it was).
+    `trouble` says what could not be done the last time, and why ("": all of it was).
     """
 
     def __init__(self, journal: Path, bounds: Bounds) -> None:
@@ -94,15 +94,14 @@ class Keeper:
                 os.close(fd)
 
     def tidy(self) -> None:
-        """Do what is due; what is in the way stands in `trouble`."""
-        try:
-            self._sweep()
-            self._pack()
-            self._let_go()
-            forget(self._journal, self._bounds.history_days)
-            self.trouble = ""
-        except OSError as error:
-            self.trouble = str(error)
+        """Do what is due. What is in the way of one step holds up no other: see `trouble`."""
+        trouble = ""
+        for step in (self._sweep, self._pack, self._let_go, self._forget):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001  the outermost place of a thread
+                trouble = trouble or str(error) or type(error).__name__
+        self.trouble = trouble
 
     def _sweep(self) -> None:
         """Take away what an earlier process has begun and not finished."""
@@ -140,6 +139,9 @@ class Keeper:
         aside.replace(packed)
         sync_directory(packed.parent)
         return True
+
+    def _forget(self) -> None:
+        forget(self._journal, self._bounds.history_days)
 
     def _let_go(self) -> None:
         closed = closed_segments(self._journal)

@@ -60,6 +60,10 @@ class Journal(Protocol):
         """Whether something has waited for 100 ms at this moment of the run (`mono`)."""
 
     @property
+    def trouble(self) -> str:
+        """What is in the way of looking after its closed files ("": nothing)."""
+
+    @property
     def full(self) -> bool:
         """Whether it is time to `rotate`."""
 
@@ -74,6 +78,7 @@ class NullJournal:
     """A journal that is kept nowhere, for runs that must not write one."""
 
     repairs: tuple[JournalRepaired, ...] = ()
+    trouble = ""
 
     def __init__(self) -> None:
         self._envelope: _Envelope | None = None
@@ -272,6 +277,11 @@ class JournalWriter:
     def flush_due(self, mono_ns: int) -> bool:
         """Whether something has waited for 100 ms at this moment of the run (`mono`)."""
         return self._pending_since is not None and mono_ns - self._pending_since >= FLUSH_NS
+
+    @property
+    def trouble(self) -> str:
+        """What is in the way of looking after its closed files ("": nothing)."""
+        return self._keeper.trouble if self._keeper is not None else ""
 
     @property
     def full(self) -> bool:

@@ -54,7 +54,7 @@ class Web:
     """Listens from the moment it is made, and answers once it is started."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Port 0: any free one. Raises Fault: it cannot listen there (CONFIGURATION)."""
+        """Port 0: any free one. Raises Fault: it cannot listen there (CHECK_FAILED)."""
         self._routes: Mapping[str, Route] = {}
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -231,7 +231,7 @@ def is_loopback(host: str) -> bool:
 
 def _unusable(host: str, port: int, error: OSError) -> Fault:
     return Fault(
-        FaultKind.CONFIGURATION,
+        FaultKind.CHECK_FAILED,  # who has it may let go: a supervisor starts this one again
         f"metrics.address: {host} port {port} cannot be listened at: {error.strerror or error}",
         hint="is another vsync-sm, or something else, there? Choose another port; see ss -ltnp",
         context={"address": f"{host}:{port}"},

@@ -109,6 +109,19 @@ def carried_too_long(carried: Mapping[str, int], after: int) -> Fault | None:
     )
 
 
+def journal_untidy(trouble: str) -> Fault:
+    """What a human is told when the journal's closed files cannot be packed, or let go.
+
+    `trouble` is what is in the way.
+    """
+    return Fault(
+        FaultKind.JOURNAL_UNTIDY,
+        f"the journal's closed files cannot be looked after: {trouble}",
+        hint="Mend it (space, rights, a damaged file) before the disk is full: a journal that can "
+        "no longer be written ends the run. vsync-sm journal tells how large it is.",
+    )
+
+
 def too_many_threads(threads: int, workers: int) -> Fault | None:
     """The fatal fault of too many threads of dead cycles that have not come back."""
     limit = THREADS_PER_WORKER * workers

@@ -30,6 +30,7 @@ from vsync_sm.origin.accounts import (
 from vsync_sm.origin.alarms import (
     carried_too_long,
     healed,
+    journal_untidy,
     keeps_failing,
     newly_refused,
     too_many_threads,
@@ -97,6 +98,7 @@ class Engine:
         self._aborted: int | None = None  # when
         self._observed = 0
         self._moved = False  # the last decision moved the machine: decide again at once
+        self._untidy = False  # a human was told of the journal's trouble, which lasts
         self._exit: int | None = None
 
     @property
@@ -434,6 +436,13 @@ class Engine:
         if told and not self._ledger.memory.told_failing:
             self._herald.healed(*healed(outcome, before.failed_in_row, before.last_complete))
         self._warn_of_failures()
+        self._warn_of_the_journal()
+
+    def _warn_of_the_journal(self) -> None:
+        trouble, told = self._hands.journal.trouble, self._untidy
+        self._untidy = bool(trouble)
+        if trouble and not told:
+            self._herald.alarm(journal_untidy(trouble))
 
     def _warn_of_failures(self) -> None:
         row, told = self.view.failed_in_row, self._ledger.memory.told_failing
