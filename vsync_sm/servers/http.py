@@ -41,7 +41,7 @@ _DAY = 86_400.0
 _QUICK_EXIT = 322
 _HAS_QUICK_EXIT = pycurl.version_info()[2] >= 0x075700
 
-_BROKEN_OFF = frozenset({pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
+_BROKEN_OFF = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
 _NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
 # What only another configuration or certificate mends: verification, its files, ciphers.
 _CERTIFICATE = frozenset({
