@@ -106,9 +106,11 @@ def test_a_small_first_tab_tells_state_counts_changes_and_faults(
     async def look() -> str:
         app = console(Scene("working", size=size), night, journal)
         async with app.run_test(size=size) as pilot:
-            while "sealed: Vault" not in read(app):
+            while app.glance is None or app.glance.view.seq < night.view.seq:
                 await pilot.pause(0.01)
+            while "sealed: Vault" not in read(app):
                 app.paint_now()
+                await pilot.pause(0.01)
             return read(app)
 
     text = asyncio.run(asyncio.wait_for(look(), 300))
