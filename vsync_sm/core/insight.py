@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from datetime import UTC, datetime
 from typing import Literal
@@ -15,9 +14,10 @@ KV_V2: Literal["kvV2"] = "kvV2"
 """The only `type` there is, as the Go program writes it."""
 
 _RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))",
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))",
     re.ASCII,
 )
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  what it is compared with has no zone either
 _NS = 1_000_000_000
 
 
@@ -30,18 +30,21 @@ def moment(text: str) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(f"not an RFC 3339 time: {text!r}")
-    year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
-    if not (1 <= month <= 12 and 1 <= day <= calendar.monthrange(max(year, 1), month)[1]):
-        raise ValueError(f"no such day: {text!r}")
-    if hour > 23 or minute > 59 or second > 60:
+    whole = text[:19]
+    leap = whole.endswith(":60")
+    try:
+        since = datetime.fromisoformat(f"{whole[:17]}59" if leap else whole) - _EPOCH
+    except ValueError:
+        raise ValueError(f"no such day or time of day: {text!r}") from None
+    if whole[11:13] == "24":  # the day after to ISO 8601, and to Python from 3.14 on
         raise ValueError(f"no such time of day: {text!r}")
-    seconds = calendar.timegm((year, month, day, hour, minute, second))
-    if match[8]:
-        if int(match[9]) > 23 or int(match[10]) > 59:
+    seconds = since.days * 86_400 + since.seconds + leap
+    if match[2]:
+        if int(match[3]) > 23 or int(match[4]) > 59:
             raise ValueError(f"no such offset: {text!r}")
-        offset = int(match[9]) * 3600 + int(match[10]) * 60
-        seconds -= offset if match[8] == "+" else -offset
-    return seconds * _NS + int((match[7] or "").ljust(9, "0"))
+        offset = int(match[3]) * 3600 + int(match[4]) * 60
+        seconds -= offset if match[2] == "+" else -offset
+    return seconds * _NS + int((match[1] or "").ljust(9, "0"))
 
 
 def timestamp(wall: int) -> str:
@@ -50,7 +53,9 @@ def timestamp(wall: int) -> str:
     return moment_.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+# gc=False, here and where else a cycle holds one a secret: nothing that they hold could hold them, and
+# the collector need not look again and again at a million.
+class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One secret's insight, with the fields and their order as they lie in Consul.
 
     `version` counts from 1; `updateTime` is Vault's own text, never parsed and printed again.
@@ -64,13 +69,15 @@ class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether going from `other` to this one goes backwards (a restored snapshot does)."""
         if self.version != other.version:
             return self.version < other.version
+        if self.updateTime == other.updateTime:  # nearly always: most secrets never change
+            return False
         return moment(self.updateTime) < moment(other.updateTime)
 
 
 ready(Insight)
 
 
-class VersionState(msgspec.Struct, frozen=True):
+class VersionState(msgspec.Struct, frozen=True, gc=False):
     """What Vault's metadata say of a secret's current version.
 
     `current_version` is 0 for a metadata-only entry; `update_time` is the secret's `updated_time`.

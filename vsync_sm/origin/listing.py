@@ -22,7 +22,7 @@ CATCH_UP_POLICY = f'path "{CATCH_UP_PATH}" {{ capabilities = ["delete"] }}'
 """The policy that rule 10 needs; Vault's own `default` policy has it."""
 
 
-class SecretPath(msgspec.Struct, frozen=True):
+class SecretPath(msgspec.Struct, frozen=True, gc=False):
     """One listed secret: its mount (ends in `/`), and its path within it.
 
     `metadata` where a detailed list gave it: then it need not be read.

@@ -20,7 +20,7 @@ class MountFacts(msgspec.Struct, frozen=True):
     accessor: str
 
 
-class Metadata(msgspec.Struct, frozen=True):
+class Metadata(msgspec.Struct, frozen=True, gc=False):
     """A secret's current version, and the server's clock then (`Date` header), ns since 1970."""
 
     state: VersionState
@@ -94,12 +94,12 @@ class MountData(msgspec.Struct):
     options: dict[str, str] | None
 
 
-class VersionData(msgspec.Struct):
+class VersionData(msgspec.Struct, gc=False):
     deletion_time: str
     destroyed: bool
 
 
-class SecretData(msgspec.Struct):
+class SecretData(msgspec.Struct, gc=False):
     current_version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     updated_time: str
     versions: dict[str, VersionData]
