@@ -53,8 +53,8 @@ def timestamp(wall: int) -> str:
     return moment_.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-# gc=False, here and where else a cycle holds one a secret: nothing that they hold could hold them, and
-# the collector need not look again and again at a million.
+# gc=False, here and where else a cycle holds one a secret: nothing that they hold could hold them,
+# and the collector need not look again and again at a million.
 class Insight(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One secret's insight, with the fields and their order as they lie in Consul.
 
