@@ -108,6 +108,11 @@ class JournalReader:
         return Position(self._number or 1, self._byte)
 
     @property
+    def name(self) -> str:
+        """The name of the file that is read now, where the journal has several ("": it has one)."""
+        return self._file.name if self._several else ""
+
+    @property
     def live(self) -> bool:
         """Whether it is the file being written that is read now."""
         return self._live

@@ -1,0 +1,201 @@
+"""What a journal has come to at its end, long before all of it is read.
+
+Most lines of a journal tell what befell single paths, and leave nothing in the view once their
+cycle is over. Such lines are passed over here, unread, if the view is the same without them; the
+index, which reads every line, says later whether they are what they should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from vsync_sm.core import events as e
+from vsync_sm.core.errors import JournalError
+from vsync_sm.core.view import View, apply
+from vsync_sm.journal.codec import decode
+from vsync_sm.journal.recall import usable
+from vsync_sm.journal.segments import Segment
+from vsync_sm.journal.shelf import Shelf
+
+MOST_BYTES = 384 * 1024 * 1024
+"""So many bytes are looked at."""
+
+MOST_READ = 40_000
+"""So many lines are read."""
+
+_CHUNK = 1024 * 1024
+_TAIL = 64 * 1024
+_LONGEST = 64 * 1024 * 1024
+_HEAD = 300
+
+_PASSING = re.compile(
+    rb'"type":"(?:insights_unchanged|insight_skipped|path_abandoned|retry_scheduled'
+    rb'|workers_observed|worker_started|worker_stopped|folder_listed|mount_checked)"'
+)
+"""Lines that change nothing in the view but the cycle that goes on, of which its end keeps none."""
+
+_UNCHANGED = b'"change":"unchanged"}'
+_GENERATED = b'"type":"insight_generated"'
+_ANEW = (e.CycleStarted, e.CycleFinished, e.RunStarted)
+
+
+class Ahead:
+    """What is known of a journal at once: its last `seq`, and a view as far on as can be."""
+
+    def __init__(self, files: Sequence[Segment], shelf: Shelf) -> None:
+        """Looks at the newest of these files. What is wrong with it is for the index to tell."""
+        self.last = 0
+        self.view = View()
+        self._files, self._shelf = files, shelf
+        with suppress(JournalError, OSError):
+            self._look(files[-1])
+
+    def _look(self, newest: Segment) -> None:
+        first = _first(self._shelf, newest.number)
+        if first is None or not (newest is self._files[0] or usable(first)):
+            return
+        end: End | None = None
+        if not newest.packed:
+            end = end_of(self._shelf, newest.number, newest.path.stat().st_size)
+            self.last = end.seq if end is not None else first.seq
+        self.view = apply(View(), first)
+        if newest.packed or end is not None:
+            view = glimpse(self._shelf, newest.number, end.byte if end is not None else None)
+            self.view = view or self.view
+        self.last = max(self.last, self.view.seq)
+
+    def begins(self, seq: int) -> int:
+        """The number of the newest file with which a fold up to `seq` may begin."""
+        for file in reversed(self._files):
+            try:
+                first = _first(self._shelf, file.number)
+            except JournalError:
+                continue
+            if first is not None and first.seq <= seq and usable(first):
+                return file.number
+        return self._files[0].number
+
+
+class End(NamedTuple):
+    """The last whole line: its `seq` and time, and the byte behind it."""
+
+    seq: int
+    ts: str
+    byte: int
+
+
+def end_of(shelf: Shelf, number: int, size: int) -> End | None:
+    """The last whole line of a file that is not packed; None: there is none that could be read."""
+    length = min(size, _TAIL)
+    while length:
+        tail = shelf.read(number, size - length, length)
+        stop = tail.rfind(b"\n")
+        start = tail.rfind(b"\n", 0, max(stop, 0))
+        if stop >= 0 and (start >= 0 or length == size):
+            try:
+                record = decode(tail[start + 1 : stop], line_number=0, byte=0)
+            except JournalError:
+                return None
+            return End(record.seq, record.ts, size - length + stop + 1)
+        if length in {size, _LONGEST}:
+            return None
+        length = min(size, _LONGEST, length * 8)
+    return None
+
+
+def _first(shelf: Shelf, number: int) -> e.Record | None:
+    """The first line of a file; None: it is none, or is not whole."""
+    length = _TAIL
+    while True:
+        head = shelf.read(number, 0, length)
+        stop = head.find(b"\n")
+        if stop >= 0:
+            try:
+                return decode(head[:stop], line_number=1, byte=0)
+            except JournalError:
+                return None
+        if len(head) < length or length >= _LONGEST:
+            return None
+        length *= 8
+
+
+def glimpse(shelf: Shelf, number: int, end: int | None = None) -> View | None:
+    """The view at the end of a file, from its first line on, or from the checkpoint in it.
+
+    Args:
+        shelf: the journal's files.
+        number: which of them.
+        end: the byte behind the last line that counts; None: the file's end.
+
+    Returns:
+        The very view that a fold of all its lines gives. None: there is too much to read for a
+        glimpse, or there is something amiss; an index will tell.
+    """
+    if end is not None and end > MOST_BYTES:
+        return None
+    try:
+        return _Glimpse().over(_lines(shelf, number, end))
+    except JournalError:
+        return None
+
+
+def _lines(shelf: Shelf, number: int, end: int | None) -> Iterator[bytes]:
+    at, rest = 0, b""
+    while chunk := shelf.read(number, at, _CHUNK if end is None else min(_CHUNK, end - at)):
+        at += len(chunk)
+        if at > MOST_BYTES:
+            raise JournalError("there is too much for a glimpse", line=0, byte=at)
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+class _Glimpse:
+    def __init__(self) -> None:
+        self._view = View()
+        self._due = 0  # the seq of the line that is looked at
+        self._read = 0
+        self._held: list[bytes | e.Record] = []  # since a cycle began or ended
+
+    def over(self, lines: Iterator[bytes]) -> View | None:
+        for line in lines:
+            self._due += 1
+            if _passes(line) and self._due > 1:
+                self._held.append(line)
+                continue
+            record = self._decoded(line, self._due if self._due > 1 else 0)
+            if isinstance(record.event, _ANEW):
+                self._fold([each for each in self._held if not isinstance(each, bytes)])
+                self._fold([record])
+                self._held = []
+            else:
+                self._held.append(record)
+            if self._read > MOST_READ:
+                return None
+        if self._read + len(self._held) > MOST_READ:
+            return None
+        # Of the cycle that goes on, each line counts.
+        first = self._due - len(self._held)
+        for at, each in enumerate(self._held, start=first + 1):
+            self._fold([self._decoded(each, at) if isinstance(each, bytes) else each])
+        return self._view
+
+    def _fold(self, records: list[e.Record]) -> None:
+        for record in records:
+            self._view = apply(self._view, record)
+
+    def _decoded(self, line: bytes, due: int) -> e.Record:
+        record = decode(line, line_number=0, byte=0)
+        if due and record.seq != due:
+            raise JournalError(f"seq {record.seq} where {due} was due", line=0, byte=0)
+        self._due = record.seq if not due else self._due
+        self._read += 1
+        return record
+
+
+def _passes(line: bytes) -> bool:
+    if line.endswith(_UNCHANGED):
+        return _GENERATED in line[:_HEAD]
+    return _PASSING.search(line, 0, _HEAD) is not None

@@ -1,0 +1,164 @@
+"""Makes the index of a journal: reads it once, folds, audits and marks it on the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from vsync_sm.core.events import Unknown
+from vsync_sm.core.marks import Kind, Mark, kinds_at, wall_of
+from vsync_sm.core.view import View
+from vsync_sm.journal.audit import Audit
+from vsync_sm.journal.history import is_history
+from vsync_sm.journal.index import SEAL_BYTES, SEALED, File, Index, Place, seal
+from vsync_sm.journal.night import Broken, Night, Read, onward
+from vsync_sm.journal.pressing import Press
+from vsync_sm.journal.shelf import Shelf
+
+BATCH = 256
+"""So many records are taken in at a stretch."""
+
+
+class Indexer:
+    """Reads a journal into its index, as far as it is told to."""
+
+    def __init__(self, journal: Path, index: Index, lock: threading.Lock, shelf: Shelf) -> None:
+        """`lock` is held for each moment in which the index changes."""
+        self._index, self._lock, self._shelf = index, lock, shelf
+        self._history = is_history(journal)
+        self._night = Night(journal, shelf)
+        self._reads = self._night.reads(index.place.number)
+        self._audit: Audit | None = None if self._history else Audit()
+        self._press = Press()
+        self._view = View()
+        self._since, self._since_byte = 0, 0
+        self.done = False
+        self.damage = ""
+        self.newer = False
+
+    @property
+    def share(self) -> float:
+        """How much has been read, of 1; about."""
+        return 1.0 if self.done else self._night.share
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Go on until all is read, or until it shall stop.
+
+        Raises:
+            JournalError: a file cannot be read any more.
+        """
+        while not self.done and not stop():
+            batch = list(islice(self._reads, BATCH))
+            self._take(batch)
+            self.done = len(batch) < BATCH
+        if self.done:
+            self._seal(self._index.place.byte, whole=True)
+
+    # --- one batch -------------------------------------------------------------------------
+
+    def _take(self, batch: list[Read | Broken]) -> None:
+        index = self._index
+        if not len(index):
+            self._checkpoint(index.seq, index.place)
+        marked: list[tuple[int, tuple[Kind, ...]]] = []
+        told: list[Mark] = []
+        least, ts = 2**63 - 1, ""
+        last: Read | None = None
+        for read in batch:
+            if isinstance(read, Broken):
+                self._publish(last, marked, told, least)
+                self._broken(read)
+                last, least, ts = None, 2**63 - 1, ""
+                continue
+            record, place = read.record, read.place
+            index.first = index.first or record.seq
+            if place.number != index.place.number:
+                self._publish(last, marked, told, least)
+                self._enter(place)
+                last, least, ts = None, 2**63 - 1, ""
+            if len(record.ts) != len(ts) or record.ts < ts:  # mostly it is no earlier
+                least = min(least, wall_of(record.ts))
+            ts = record.ts
+            kinds = kinds_at(self._view, record, history=self._history)
+            if kinds:
+                marked.append((record.seq, kinds))
+            told += self._audited(read)
+            self._view = onward(self._view, record)
+            self.newer = self.newer or type(record.event) is Unknown
+            last = read
+            self._since += 1
+            if index.due(self._since, read.after.byte - self._since_byte):
+                self._publish(last, marked, told, least)
+                self._checkpoint(record.seq, read.after)
+                last, least, ts = None, 2**63 - 1, ""
+        self._publish(last, marked, told, least)
+        self._seal(index.place.byte)
+
+    def _publish(
+        self,
+        last: Read | None,
+        marked: list[tuple[int, tuple[Kind, ...]]],
+        told: list[Mark],
+        least: int,
+    ) -> None:
+        if last is None:
+            return
+        with self._lock:
+            rest = iter(told)
+            mark = next(rest, None)
+            for seq, kinds in marked:
+                while mark is not None and mark.seq < seq:
+                    self._index.tell(mark)
+                    mark = next(rest, None)
+                self._index.marks.add(seq, kinds)
+            while mark is not None:
+                self._index.tell(mark)
+                mark = next(rest, None)
+            self._index.passed(last.record.seq, last.after, least)
+        marked.clear()
+        told.clear()
+
+    def _checkpoint(self, seq: int, place: Place) -> None:
+        pressed = self._press.press(self._view)
+        with self._lock:
+            self._index.checkpoint(seq, place, pressed)
+        self._since, self._since_byte = 0, place.byte
+
+    def _enter(self, place: Place) -> None:
+        self._seal(self._index.place.byte, whole=True)
+        with self._lock:
+            self._index.enter(place.number)
+        self._checkpoint(self._index.seq, place)
+
+    def _audited(self, read: Read) -> list[Mark]:
+        if self._audit is None:
+            return []
+        record, line = read.record, read.place.line
+        where = f"{read.file}, line {line}" if read.file else f"line {line}"
+        return [
+            Mark(Kind.CONTRADICTION, record.seq, record.ts, record.cycle, f"{where}: {each.what}")
+            for each in self._audit.check(line, record)
+        ]
+
+    def _seal(self, end: int, *, whole: bool = False) -> None:
+        file: File = self._index.files[-1]
+        while True:
+            start = len(file.seals) // SEAL_BYTES * SEALED
+            size = min(SEALED, end - start)
+            if size <= 0 or (size < SEALED and not whole):
+                return
+            sealed = seal(self._shelf.read(file.number, start, size))
+            with self._lock:
+                file.seals += sealed
+
+    def _broken(self, broken: Broken) -> None:
+        view = self._view
+        cycle = view.cycle.number if view.cycle is not None else None
+        with self._lock:
+            self._index.tell(Mark(Kind.DAMAGE, view.seq, view.now.ts, cycle, broken.words))
+        if broken.last:
+            self.damage = broken.words
+        elif self._audit is not None:
+            self._audit = Audit()
