@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from tests.origin.bench import Bench, bench_of
 from tests.origin.scenes import Scene, came, entered, until
-from tests.workshop import Run, Workshop
+from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm import __version__
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
@@ -29,6 +28,15 @@ FATAL = Fault(
     hint="give another one",
     context={"server": "Vault"},
 )
+
+
+LIMIT_S = channels.LIMIT_S
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that a busy machine delays is no failure."""
+    monkeypatch.setattr(channels, "LIMIT_S", PATIENCE_S)
 
 
 def program(code: str) -> dict[str, Any]:
@@ -154,7 +162,7 @@ def test_one_that_hangs_is_killed_with_its_children(
 
 
 def test_the_limit_is_ten_seconds() -> None:
-    assert channels.LIMIT_S == 10.0
+    assert LIMIT_S == 10.0
 
 
 @pytest.mark.parametrize("when", ["halted", "listing"])
@@ -162,17 +170,14 @@ def test_a_signal_does_not_wait_for_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """It is left to itself then; the run is over at once."""
-    monkeypatch.setattr(channels, "LIMIT_S", 60.0)
+    monkeypatch.setattr(channels, "LIMIT_S", 3600.0)  # longer than the scene waits for an end
     pids = workshop.home / "pids"
-    began = time.monotonic()
     run = fatal_in(
         workshop, lambda scene: scene.on(entered(when), scene.signal), notify=hangs(pids)
     )
-    took = time.monotonic() - began
     until(pids.exists)
     for pid in map(int, pids.read_text().split()):
         os.kill(pid, signal.SIGKILL)
-    assert took < 45.0
     assert not run.all(e.Notified)
     assert isinstance(run.records[-1].event, e.RunFinished)
 
