@@ -53,8 +53,10 @@ def test_no_cycle_misses_what_was_written_right_before_it(
     home = tmp_path / "without"
     home.mkdir()
     with without_the_rule(), Rounds(cluster, consul, home) as rounds:
-        rounds.go(60)
-        assert rounds.stale > 0
+        # A busy machine may need many: where a cycle is slow the standby hears of the write first.
+        while not rounds.stale and rounds.seen < 600:
+            rounds.go(1)
+        assert rounds.stale == 1
 
 
 def test_every_request_of_a_cycle_bears_the_cycles_own_index(

@@ -481,7 +481,7 @@ def test_a_frozen_server_is_a_timeout_and_applies_the_write_late(
     consul: ConsulServer, kv: Consul, consul_kv: ConsulKv, sync_path: str
 ) -> None:
     consul.freeze()
-    fault = fault_of(lambda: kv.put(f"{sync_path}x", b"1", lambda: 0.2, cas=0))
+    fault = fault_of(lambda: kv.put(f"{sync_path}x", b"1", lambda: 1.0, cas=0))
     assert fault.kind is FaultKind.TIMEOUT
     consul.thaw()
     for _ in range(2000):  # a late write may be a moment late: each question is a round of Consul's

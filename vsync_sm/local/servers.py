@@ -62,6 +62,11 @@ class BaoServer(LocalServer):
             self._data.mkdir(exist_ok=True)
             node_id = "one" if self._joins is None else f"at-{http_port}"
             node = {"path": str(self._data), "node_id": node_id, "performance_multiplier": 1}
+            if self._joins is not None:
+                # Without a vote it holds up no write, however far it lags. One that only asks to
+                # join without is given a vote ten seconds after the active node's start.
+                joins = [{"leader_api_addr": self._joins.address}]
+                node |= {"retry_join": joins, "retry_join_as_non_voter": True}
             storage = {"raft": node}
         config: dict[str, object] = {
             "storage": storage,
@@ -88,7 +93,7 @@ class BaoServer(LocalServer):
         state = self._until(deadline, "GET", "/v1/sys/seal-status")
         fresh = not state["initialized"]
         if self._joins is not None:
-            self._become_standby(self._joins, deadline, fresh=fresh)
+            self._become_standby(self._joins, deadline)
             return
         if fresh:
             once = {"secret_shares": 1, "secret_threshold": 1}
@@ -105,15 +110,10 @@ class BaoServer(LocalServer):
         """Where the other nodes reach this one, which listens on `port`."""
         return f"http://{HOST}:{port}"
 
-    def _become_standby(self, active: BaoServer, deadline: float, *, fresh: bool) -> None:
+    def _become_standby(self, active: BaoServer, deadline: float) -> None:
         self.token, self.unseal_key = active.token, active.unseal_key
-        if fresh:
-            # Without a vote it holds up no write, however far it lags; autopilot would give it one.
-            stays = {"server_stabilization_time": "8760h"}
-            active.json("POST", "/v1/sys/storage/raft/autopilot/configuration", stays)
-            join = {"leader_api_addr": active.address, "non_voter": True}
-            self.json("POST", "/v1/sys/storage/raft/join", join)
-        self.unseal()
+        # It joins by itself, and can be unsealed from then on.
+        self._until(deadline, "PUT", "/v1/sys/unseal", {"key": self.unseal_key})
         self._until(deadline, "GET", "/v1/sys/health?standbyok=true")
         self._until(deadline, "GET", "/v1/secret/config")
 
