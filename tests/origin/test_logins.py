@@ -64,6 +64,13 @@ def proxy(shop: Workshop) -> Iterator[Misbehave]:
         yield running
 
 
+def put(file: Path, token: str) -> None:
+    """A new token in its file, whole at once: it is read at this very moment."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(token)
+    fresh.replace(file)
+
+
 def complete(run: Run) -> None:
     assert (run.code, run.faults) == (0, [])
     assert run.one(e.CycleFinished).outcome in COMPLETE
@@ -207,8 +214,8 @@ def test_a_jwt_is_read_anew_at_each_login(shop: Workshop, auths: Auths, proxy: M
     file.write_text(issuer.token())
 
     def replace() -> None:
+        put(file, issuer.token())
         auths.ask("POST", "sys/leases/revoke-prefix/auth/team/oidc/login")
-        file.write_text(issuer.token())
 
     proxy.when(method="GET", path=r"/v1/secret/metadata/n/5$", times=1).call(replace)
     first = file.read_text()
@@ -240,7 +247,7 @@ def test_a_token_file_is_looked_into_while_the_token_lives(shop: Workshop, auths
 
     def enough(record: e.Record) -> bool:
         if isinstance(record.event, e.CycleStarted):
-            file.write_text(fresh)
+            put(file, fresh)
         return isinstance(record.event, e.TokenRenewed)
 
     run = daemon(shop, enough, tick="1h", renewToken=False, vault={"tokenFile": str(file)})
