@@ -24,6 +24,12 @@ class TextSnapshot(SingleFileSnapshotExtension):
         return str(SNAPSHOTS / test_location.basename)
 
 
+class MarkdownSnapshot(TextSnapshot):
+    """A page in Markdown."""
+
+    file_extension = "md"
+
+
 class JsonLinesSnapshot(TextSnapshot):
     """A journal: text with one JSON object a line."""
 

@@ -82,7 +82,11 @@ def test_alone_it_prints_help_and_exits_2(tmp_path: Path) -> None:
         ("plan --once", "plan takes no --once", "it goes with --headless"),
         ("plan --jsno", "there is no --jsno", "did you mean --json?"),
         ("replay", "the following arguments are required: JOURNAL", "vsync-sm replay --help"),
-        ("replay j --cycle x", "argument --cycle: invalid int value: 'x'", "replay --help"),
+        (
+            "replay j --cycle x",
+            "argument --cycle: x is no cycle: write 12, or 12-15",
+            "replay --help",
+        ),
         (
             "replay j --json --json-lines",
             "argument --json-lines: not allowed with argument --json",

@@ -55,7 +55,7 @@ def test_size_span_and_budget(tmp_path: Path, journal: Path, long: Folded) -> No
 
 def test_a_cycle_is_cut_out_and_replayed(tmp_path: Path, journal: Path, long: Folded) -> None:
     number = long.view.last_cycle
-    arguments = ["journal", "cut", "--cycle", str(number), "--to", "cut"]
+    arguments = ["journal", "cut", "--cycle", str(number), "--out", "cut"]
     arguments += ["--journal", str(journal)]
     done = vsync(tmp_path, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -66,10 +66,28 @@ def test_a_cycle_is_cut_out_and_replayed(tmp_path: Path, journal: Path, long: Fo
     again = vsync(tmp_path, *arguments)
     assert again.returncode == 2
     assert complaint(again.stderr)[0] == "cut is there already"
+    forced = vsync(tmp_path, *arguments, "--force")
+    assert (forced.returncode, forced.stdout) == (0, done.stdout)
+    itself = vsync(tmp_path, *arguments, "--out", journal.with_name(f"{journal.name}.000009"))
+    assert complaint(itself.stderr)[0].endswith("000009 is a file of this journal")
     arguments[3] = "1"
     gone = vsync(tmp_path, *arguments)
     assert gone.returncode == 1
     assert "does not hold cycle 1" in gone.stderr
+
+
+def test_a_span_is_cut_out_by_its_moments(tmp_path: Path, journal: Path, long: Folded) -> None:
+    number = long.view.last_cycle
+    arguments = ["journal", "cut", "--since", f"cycle:{number}", "--until", "-0s"]
+    done = vsync(tmp_path, *arguments, "--out", "cut", "--journal", journal)
+    assert (done.returncode, done.stderr) == (0, "")
+    story = vsync(tmp_path, "replay", "cut")
+    assert story.returncode == 0
+    span = vsync(tmp_path, "replay", journal, "--since", f"cycle:{number}")
+    assert span.stdout == story.stdout
+    none = vsync(tmp_path, "replay", journal, "--since", "#999999")
+    assert none.returncode == 1
+    assert "nothing in it lies between these moments" in complaint(none.stderr)[0]
 
 
 def test_replay_takes_a_directory_a_file_or_a_day(
@@ -107,7 +125,19 @@ def test_a_missing_file_is_named(tmp_path: Path, journal: Path, long: Folded) ->
     [
         (["journal", "--journal", "none"], 2, "there is no journal none"),
         (["journal", "cat"], 2, "journal knows no cat"),
-        (["journal", "cut", "--to", "x"], 2, "the following arguments are required: --cycle"),
+        (["journal", "cut", "--out", "x"], 2, "cut needs to be told what"),
+        (["journal", "cut", "--cycle", "1"], 2, "the following arguments are required: --out"),
+        (
+            ["journal", "cut", "--cycle", "1", "--since", "03:12", "--out", "x"],
+            2,
+            "--cycle and --since do not go together",
+        ),
+        (
+            ["journal", "cut", "--cycle", "4-3", "--out", "x"],
+            2,
+            "argument --cycle: 4-3 is no",
+        ),
+        (["journal", "cut", "--since", "noon", "--out", "x"], 2, "argument --since: “noon” is no"),
     ],
 )
 def test_what_makes_no_sense_is_said(

@@ -95,6 +95,52 @@ def test_replay_of_a_cycle_that_is_not_there(tmp_path: Path, journal: Path) -> N
     assert vsync(tmp_path, "replay", journal, "--cycle", "1").returncode == 0
 
 
+def test_a_page_for_the_post_mortem(tmp_path: Path, journal: Path) -> None:
+    told = vsync(tmp_path, "replay", "--markdown", journal)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("# vsync on host-1: 2026-11-02 10:00:00 to ")
+    kept = vsync(tmp_path, "replay", "--markdown", journal, "--out", "page.md")
+    assert (kept.returncode, kept.stdout) == (0, "")
+    assert kept.stderr == "vsync-sm: written to page.md\n"
+    page = tmp_path / "page.md"
+    assert page.read_text() == told.stdout
+    assert page.stat().st_mode & 0o777 == 0o600
+    again = vsync(tmp_path, "replay", journal, "--out", "page.md")
+    assert again.returncode == 2
+    assert complaint(again.stderr)[0] == "page.md is there already"
+    assert page.read_text() == told.stdout
+    forced = vsync(tmp_path, "replay", journal, "--out", "page.md", "--force")
+    assert forced.returncode == 0
+    assert page.read_text().startswith("Run run-1: ")
+    over = vsync(tmp_path, "replay", journal, "--out", journal, "--force")
+    assert over.returncode == 2
+    assert journal.read_bytes() == b"".join(map(encode, numbered(one_saved_cycle())))
+
+
+def test_a_page_of_a_damaged_journal_says_so(tmp_path: Path, journal: Path) -> None:
+    with journal.open("ab") as file:
+        file.write(b"rubbish\n")
+    told = vsync(tmp_path, "replay", "--markdown", journal)
+    assert (told.returncode, told.stderr) == (1, "")
+    assert "- **Damaged** at line 32, byte " in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--force"], "--force goes with --out"),
+        (["--cycle", "1", "--until", "end"], "--cycle and --until do not go together"),
+        (["--json", "--markdown"], "argument --markdown: not allowed with argument --json"),
+    ],
+)
+def test_what_does_not_go_together(
+    tmp_path: Path, journal: Path, words: list[str], said: str
+) -> None:
+    told = vsync(tmp_path, "replay", journal, *words)
+    assert told.returncode == 2
+    assert complaint(told.stderr)[0] == said
+
+
 def telling(file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*COMMAND, "replay", str(file)],

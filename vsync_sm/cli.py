@@ -270,37 +270,9 @@ def _allow_command(options: argparse.Namespace, settings: Settings) -> Callable[
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from vsync_sm.core.errors import JournalError
-    from vsync_sm.journal.history import is_history, read_history
-    from vsync_sm.journal.reader import JournalReader, read_journal
-    from vsync_sm.journal.replay import replay
-    from vsync_sm.journal.segments import journal_in
+    from vsync_sm import export
 
-    file = journal_in(options.file)
-    try:
-        with JournalReader(file) as reader:
-            there = reader.exists()
-    except JournalError as error:
-        complain(error.message, "give the file of a journal that this user may read")
-        return USAGE
-    if not there:
-        complain(f"there is no journal {file}", "a run names its journal when it starts")
-        return USAGE
-    history = is_history(file)
-    story = replay(
-        read_history(file) if history else read_journal(file),
-        history=history,
-        json=options.json or options.json_lines,
-        lines=options.json_lines,
-        cycle=options.cycle,
-    )
-    _write(story)
-    if not story.found:
-        complain(
-            f"{options.file} has no cycle {options.cycle}",
-            "replay without --cycle tells which cycles there are",
-        )
-    return OK if story.ok and story.found else FATAL
+    return export.run(options, _write)
 
 
 def _where(options: argparse.Namespace) -> int:

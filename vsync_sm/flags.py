@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -27,8 +28,10 @@ vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm ctl status | sync | pause | resume | abort | allow ID | halt
        vsync-sm where PATH [--journal FILE | --config FILE] [--json]
        vsync-sm notify-test [--config FILE]
-       vsync-sm journal [cut --cycle N --to FILE] [--journal FILE | --config FILE] [--json]
-       vsync-sm replay JOURNAL [--cycle N] [--json | --json-lines]
+       vsync-sm journal [--journal FILE | --config FILE] [--json]
+       vsync-sm journal cut (--cycle N | --since MOMENT --until MOMENT) --out FILE
+       vsync-sm replay JOURNAL [--cycle N | --since MOMENT --until MOMENT]
+                               [--json | --json-lines | --markdown] [--out FILE]
        vsync-sm demo\
 """
 ABOUT = """\
@@ -46,6 +49,7 @@ examples:
   vsync-sm where secret/app/db          I changed it at 14:02: is it out?
   vsync-sm notify-test                  would a human be told? (sends a test message)
   vsync-sm replay journal.jsonl         what happened?
+  vsync-sm replay --markdown --since 03:00 --until 04:30 journal.jsonl > post-mortem.md
   vsync-sm journal                      how large is the journal, and how long does it last?
   vsync-sm demo                         watch it on local servers
 
@@ -100,12 +104,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             secret = "token" in flag or "secret" in flag
             complain(f"there is no {flag}", _NO_SECRETS if secret else _meant(flag, _ALL))
             parser.exit(USAGE)
-    options, unknown = parser.parse_known_args(arguments)
-    mistake = _unknown(options, unknown) if unknown else _misused(options)
+    options, unknown = parser.parse_known_args(_with_ages(arguments))
+    mistake = _unknown(options, unknown) if unknown else _misused(options) or _misspanned(options)
     if mistake:
         complain(*mistake)
         parser.exit(USAGE)
     return options
+
+
+def _with_ages(arguments: Sequence[str]) -> list[str]:
+    """The same, with `--since -2h` as one word: argparse takes `-2h` for a flag."""
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] in {"--since", "--until"} and re.match(r"-\s?\d", word):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -206,10 +221,14 @@ def _parser() -> _Parser:
         type=Path,
         help="the journal, its directory, one of its closed files, or its history of a day",
     )
-    replay.add_argument("--cycle", type=int, metavar="N", help="only this cycle, in detail")
+    _span(replay, alone="only this cycle, in detail; or N-M")
     form = replay.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for a program: one document")
     form.add_argument("--json-lines", action="store_true", help="the same, one object a line")
+    form.add_argument(
+        "--markdown", action="store_true", help="a page to paste into the post-mortem"
+    )
+    _out(replay, needed=False)
 
     demo = command("demo", "an origin at work on local servers, until Ctrl-C")
     demo.add_argument(
@@ -268,19 +287,51 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     made["allow"].add_argument("--yes", action="store_true", help="do not ask: for scripts")
 
 
+def _span(parser: argparse.ArgumentParser, *, alone: str) -> None:
+    parser.add_argument("--cycle", type=_cycles, metavar="N", help=alone)
+    for name, words in (
+        ("since", "from the cycle or start in which this moment lies: 03:12, -2h, cycle:12, #812"),
+        ("until", "to the end of the cycle in which this moment lies (times are UTC)"),
+    ):
+        parser.add_argument(f"--{name}", type=_moment, metavar="MOMENT", help=words)
+
+
+def _out(parser: argparse.ArgumentParser, *, needed: bool) -> None:
+    to = "a new file (mode 0600)" if needed else "into a new file (mode 0600), not to stdout"
+    parser.add_argument("--out", metavar="FILE", type=Path, required=needed, help=to)
+    parser.add_argument("--force", action="store_true", help="replace what lies there")
+
+
+def _cycles(word: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,15})(?:-(\d{1,15}))?", word, re.ASCII)
+    if match is None or int(match[2] or match[1]) < int(match[1]):
+        raise argparse.ArgumentTypeError(f"{word} is no cycle: write 12, or 12-15")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _moment(word: str) -> object:
+    from vsync_sm.core.moments import MomentError, moment_of  # noqa: PLC0415  rarely needed
+
+    try:
+        return moment_of(word)
+    except MomentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _journal(parser: argparse.ArgumentParser) -> None:
     _which_origin(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     words = parser.add_subparsers(dest="word", metavar="WORD", title="words", required=False)
     cut = words.add_parser(
         "cut",
-        help="cut one cycle out, as a journal of its own",
-        description="Cut one cycle out, as a journal of its own that replay accepts. "
+        help="cut a span out, as a journal of its own",
+        description="Cut a cycle, or all between two moments, out as a journal of its own that "
+        "replay accepts. It is made of whole cycles. "
         "Paths and messages stand in it as they were: mind whom you give it to.",
         allow_abbrev=False,
     )
-    cut.add_argument("--cycle", type=int, metavar="N", required=True, help="its number")
-    cut.add_argument("--to", type=Path, metavar="FILE", required=True, help="a new file")
+    _span(cut, alone="its number; or N-M")
+    _out(cut, needed=True)
     _which_origin(cut)
 
 
@@ -320,7 +371,11 @@ _ALL = {
     "--secrets",
     "--why",
     "--yes",
-    "--to",
+    "--since",
+    "--until",
+    "--markdown",
+    "--out",
+    "--force",
 }
 _OF_A_RUN = ("tick", "log_level", "log_type")
 """What `check` and `plan` take, so that a command line can be used for both, and do not need."""
@@ -364,6 +419,18 @@ def _unknown(options: argparse.Namespace, words: list[str]) -> tuple[str, str]:
     flag = words[0].partition("=")[0]
     says = f"{options.command} takes no {flag}" if options.command else f"there is no {flag}"
     return says, "it goes with --headless" if flag in _OF_HEADLESS else "leave it out"
+
+
+def _misspanned(options: argparse.Namespace) -> tuple[str, str] | None:
+    moments = [name for name in ("since", "until") if getattr(options, name, None) is not None]
+    cycle = getattr(options, "cycle", None) is not None
+    if cycle and moments:
+        return f"--cycle and --{moments[0]} do not go together", "leave one of them out"
+    if getattr(options, "word", None) == "cut" and not (cycle or moments):
+        return "cut needs to be told what", "say --cycle N, or --since MOMENT and --until MOMENT"
+    if getattr(options, "force", False) and options.out is None:
+        return "--force goes with --out", "vsync-sm replay JOURNAL --out FILE --force"
+    return None
 
 
 def _misused(options: argparse.Namespace) -> tuple[str, str] | None:

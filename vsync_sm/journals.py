@@ -1,4 +1,4 @@
-"""`vsync-sm journal`: how large a journal is and how long it lasts; one cycle cut out of it."""
+"""`vsync-sm journal`: how large a journal is and how long it lasts; a span cut out of it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import orjson
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.words import clock, count, duration, number, printable, size
+from vsync_sm.export import is_the_journals, span_meant
 from vsync_sm.flags import FATAL, OK, USAGE, Write, complain, journal_meant
 from vsync_sm.journal.account import Account, account
-from vsync_sm.journal.cutting import NoSuchCycle, cut
+from vsync_sm.journal.cutting import NoSuchSpan, records_of, write
 from vsync_sm.journal.keeping import BUDGET_BYTES
 from vsync_sm.journal.last_run import last_run_started
 
 
-def run(options: argparse.Namespace, write: Write) -> int:
+def run(options: argparse.Namespace, say: Write) -> int:
     """Do what the command line says; its exit code."""
     journal = journal_meant(options)
     if journal is None:
         return USAGE
     try:
         if options.word == "cut":
-            return _cut(journal, options.cycle, options.to, write)
-        return _tell(journal, write, json=options.json)
+            return _cut(journal, options, say)
+        return _tell(journal, say, json=options.json)
     except JournalError as error:
         if error.line:
             complain(f"the journal is damaged: {error}", "vsync-sm replay tells what can be read")
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace, write: Write) -> int:
         return FATAL
 
 
-def _tell(journal: Path, write: Write, *, json: bool) -> int:
+def _tell(journal: Path, say: Write, *, json: bool) -> int:
     budget = _budget(journal)
     taken = account(journal, budget)
     if not taken.usage.segments:
@@ -50,9 +51,9 @@ def _tell(journal: Path, write: Write, *, json: bool) -> int:
             "budget_bytes": budget,
             **msgspec.to_builtins(taken),
         }
-        write([orjson.dumps(document, option=orjson.OPT_INDENT_2).decode(), "\n"])
+        say([orjson.dumps(document, option=orjson.OPT_INDENT_2).decode(), "\n"])
     else:
-        write(f"{printable(line)}\n" for line in _lines(journal, taken, budget))
+        say(f"{printable(line)}\n" for line in _lines(journal, taken, budget))
     return OK
 
 
@@ -88,17 +89,18 @@ def _lasts(taken: Account) -> str:
     return f"{lasts}; {duration(taken.hours_left * 3600)} of it are left"
 
 
-def _cut(journal: Path, cycle: int, to: Path, write: Write) -> int:
+def _cut(journal: Path, options: argparse.Namespace, say: Write) -> int:
+    to = options.out
+    if is_the_journals(to, journal):
+        complain(f"{to} is a file of this journal", "give another name: --out FILE")
+        return USAGE
     try:
-        lines = cut(journal, cycle, to)
-    except NoSuchCycle:
-        complain(
-            f"{journal} does not hold cycle {cycle}, or not its beginning",
-            "vsync-sm replay tells which cycles there are",
-        )
+        lines = write(records_of(journal, span_meant(journal, options)), to, force=options.force)
+    except NoSuchSpan as missing:
+        complain(f"{journal}: {missing}", "vsync-sm replay tells which cycles there are")
         return FATAL
     except FileExistsError:
-        complain(f"{to} is there already", "give a name that is not taken: --to FILE")
+        complain(f"{to} is there already", "give another name, or --force to replace it")
         return USAGE
-    write([f"{count(lines, 'line')} in {printable(str(to))}: vsync-sm replay tells them\n"])
+    say([f"{count(lines, 'line')} in {printable(str(to))}: vsync-sm replay tells them\n"])
     return OK

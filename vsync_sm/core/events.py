@@ -602,7 +602,7 @@ class SegmentOpened(Event, frozen=True, tag="segment_opened"):
     """A file of the journal begins where another ended: the first line of each but the first file.
 
     `number` counts the files from 1. `predecessor` is the name of the closed file before it (""
-    where one cycle was cut out), `predecessor_seq` its last `seq`, `predecessor_sha256` the
+    where a span was cut out), `predecessor_seq` its last `seq`, `predecessor_sha256` the
     SHA-256 (lower-case hex) of its bytes before it was compressed. `state` is the machine's, and
     `checkpoint` all that the lines so far have come to: see `core.checkpoint`.
     """

@@ -62,6 +62,7 @@ class Audit:
 
     def __init__(self) -> None:
         self._seq = 0
+        self._opened_at = 0
         self._last_cycle = 0
         self._run: Run | None = None
         self._runs: set[str] = set()
@@ -105,7 +106,7 @@ class Audit:
         event = record.event
         found: list[str] = []
         if not self._seq and type(event) is e.SegmentOpened:
-            self._seq = record.seq - 1
+            self._seq, self._opened_at = record.seq - 1, record.seq
         if record.seq != self._seq + 1:
             found.append(f"seq {record.seq} follows {self._seq}")
         self._seq = record.seq
@@ -179,6 +180,8 @@ class Audit:
     # --- where a line may stand ---
 
     def _placed(self, run: Run, record: e.Record) -> Iterator[str]:
+        if record.seq == self._opened_at:
+            return  # where a span was cut out, it stands for the last line before it
         if run.finished:
             yield f"{record.event.type} after run_finished"
         if record.mono < run.mono:

@@ -69,20 +69,21 @@ class Replay:
 
     def __iter__(self) -> Iterator[str]:
         if not self._json:
-            yield from map(telling.text, self._items())
+            yield from map(telling.text, self.items())
         elif self._lines:
-            yield from (f"{telling.json(item)}\n" for item in self._items())
+            yield from (f"{telling.json(item)}\n" for item in self.items())
         else:
             yield from self._document()
 
     def _document(self) -> Iterator[str]:
         separator = '{"story":[\n'
-        for item in self._items():
+        for item in self.items():
             yield f"{separator}{telling.json(item)}"
             separator = ",\n"
         yield f'\n],"ok":{"true" if self.ok else "false"}}}\n'
 
-    def _items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[Item]:
+        """The story's items themselves, for who tells them in another way; once, as they come."""
         try:
             yield from self._facts()
         except JournalError as error:

@@ -1,0 +1,141 @@
+"""`vsync-sm replay`: the story of a journal, or of a span of one, to look at or to take along."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsync_sm.flags import FATAL, OK, USAGE, Write, complain
+
+if TYPE_CHECKING:
+    from vsync_sm.core.events import Record
+    from vsync_sm.journal.cutting import Span
+
+# What a form needs is imported where it is told: no other waits for it.
+
+
+def run(options: argparse.Namespace, write: Write) -> int:
+    """Do what the command line says; its exit code."""
+    from vsync_sm.core.errors import JournalError  # noqa: PLC0415
+    from vsync_sm.journal.cutting import WHOLE, NoSuchSpan, records_of  # noqa: PLC0415
+    from vsync_sm.journal.reader import JournalReader  # noqa: PLC0415
+    from vsync_sm.journal.segments import journal_in  # noqa: PLC0415
+
+    file = journal_in(options.file)
+    try:
+        with JournalReader(file) as reader:
+            there = reader.exists()
+        if not there:
+            complain(f"there is no journal {file}", "a run names its journal when it starts")
+            return USAGE
+        span = WHOLE if _in_detail(options) else span_meant(file, options)
+        told = _Told(options, file)
+        code = put(told.chunks(records_of(file, span)), options, file, write)
+    except NoSuchSpan as missing:
+        hint = "replay without --cycle, --since and --until tells what there is"
+        complain(f"{options.file}: {missing}", hint)
+        return FATAL
+    except JournalError as error:
+        complain(error.message, "give the file of a journal that this user may read")
+        return USAGE
+    return code or told.code()
+
+
+def span_meant(journal: Path, options: argparse.Namespace) -> Span:
+    """The span that was asked for. Raises NoSuchSpan, JournalError."""
+    from vsync_sm.core.moments import OfCycle  # noqa: PLC0415
+    from vsync_sm.journal.cutting import span_of  # noqa: PLC0415
+
+    if options.cycle is not None:
+        return span_of(journal, *map(OfCycle, options.cycle))
+    return span_of(journal, options.since, options.until)
+
+
+def _in_detail(options: argparse.Namespace) -> bool:
+    """One cycle told event by event: all of the journal is checked for it."""
+    return options.cycle is not None and len({*options.cycle}) == 1 and not options.markdown
+
+
+def put(chunks: Iterable[str], options: argparse.Namespace, journal: Path, write: Write) -> int:
+    """Write text where `--out` says, else to stdout; 0, or the exit code."""
+    from vsync_sm.journal.cutting import write_out  # noqa: PLC0415
+
+    to = options.out
+    if to is None:
+        write(chunks)
+        return OK
+    if is_the_journals(to, journal):
+        complain(f"{to} is a file of this journal", "give another name: --out FILE")
+        return USAGE
+    try:
+        encoded = (chunk.encode("utf-8", "backslashreplace") for chunk in chunks)
+        write_out(encoded, to, force=options.force)
+    except FileExistsError:
+        complain(f"{to} is there already", "give another name, or --force to replace it")
+        return USAGE
+    except OSError as error:
+        complain(f"{to} cannot be written: {error.strerror}", "choose another place: --out FILE")
+        return FATAL
+    sys.stderr.write(f"vsync-sm: written to {to}\n")
+    return OK
+
+
+def is_the_journals(to: Path, journal: Path) -> bool:
+    """Whether a file is the journal itself, or of it by its name."""
+    name = to.resolve().name
+    beside = to.resolve().parent == journal.resolve().parent
+    return beside and (name == journal.resolve().name or name.startswith(f"{journal.name}."))
+
+
+class _Told:
+    """The form that was asked for; `code` when it has been told."""
+
+    def __init__(self, options: argparse.Namespace, file: Path) -> None:
+        self._options = options
+        self._file = file
+        self._ok = self._found = True
+
+    def chunks(self, records: Iterator[Record]) -> Iterator[str]:
+        if self._options.markdown:
+            yield from self._markdown(records)
+        else:
+            yield from self._story(records)
+
+    def code(self) -> int:
+        if not self._found:
+            complain(
+                f"{self._options.file} has no cycle {self._options.cycle[0]}",
+                "replay without --cycle tells which cycles there are",
+            )
+        return OK if self._ok and self._found else FATAL
+
+    def _story(self, records: Iterator[Record]) -> Iterator[str]:
+        from vsync_sm.journal.replay import replay  # noqa: PLC0415
+
+        options = self._options
+        story = replay(
+            records,
+            history=self._history(),
+            json=options.json or options.json_lines,
+            lines=options.json_lines,
+            cycle=options.cycle[0] if _in_detail(options) else None,
+        )
+        yield from story
+        self._ok, self._found = story.ok, story.found
+
+    def _markdown(self, records: Iterator[Record]) -> Iterator[str]:
+        from vsync_sm.journal.markdown import markdown  # noqa: PLC0415
+        from vsync_sm.journal.postmortem import Postmortem  # noqa: PLC0415
+
+        told = Postmortem()
+        told.read(records, history=self._history())
+        self._ok = told.ok
+        yield from markdown(told, journal=self._file.name)
+
+    def _history(self) -> bool:
+        from vsync_sm.journal.history import is_history  # noqa: PLC0415
+
+        return is_history(self._file)

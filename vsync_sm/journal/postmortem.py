@@ -1,0 +1,434 @@
+"""What a post-mortem asks of a journal, gathered from its story's items in one pass.
+
+It is bounded: what is quiet, or fails as it failed before, is one row however long it lasted, and
+beyond `ROWS` the middle of the timeline is counted. `journal.markdown` puts it into words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from vsync_sm.core import events as e
+from vsync_sm.core.present import severity
+from vsync_sm.core.shapes import Finished, Run, View
+from vsync_sm.core.view import view_of
+from vsync_sm.journal.codec import encode
+from vsync_sm.journal.replay import Replay
+from vsync_sm.journal.story import Close, CycleTold, Damage, Item, Resumed, RunHead, RunTail, Told
+
+ROWS = 300
+"""So many rows of the timeline are kept from its beginning, and a third of it from its end."""
+
+KINDS = 40
+"""So many different faults, refusals and outages are told; others are counted."""
+
+COMPLETE = frozenset(("saved", "unchanged"))
+_ASKED_TO_STOP = frozenset(("signal", "operator"))
+_OWN_ROW = (
+    *(e.AllowanceGranted, e.CommandReceived, e.SignalReceived, e.TickerPaused, e.TickerResumed),
+    *(e.Notified, e.ServerConditionChanged, e.SaveReconciled, e.StatusFailed, e.StatusWritten),
+)
+_NO_ROW = (e.CheckPassed, e.TokenRenewed, e.Transitioned, e.LateResultDropped, e.AllowanceSpent)
+
+
+class Stretch(msgspec.Struct):
+    """Cycles one after the other that went alike: one row of the timeline.
+
+    `outcomes` counts them by how they ended, `changes` sums what they found. `entries` are the
+    first one's; `shortest` and `longest` took so many seconds.
+    """
+
+    first: CycleTold
+    last: CycleTold
+    alike: object
+    cycles: int = 0
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
+    changes: Counter[str] = msgspec.field(default_factory=Counter)
+    retries: Counter[str] = msgspec.field(default_factory=Counter)
+    shortest: float = float("inf")
+    longest: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether its cycles found Consul up to date, or brought it there."""
+        return set(self.outcomes) <= COMPLETE
+
+    def add(self, told: CycleTold, how: str) -> None:
+        """One more cycle that went as these did."""
+        self.last = told
+        self.cycles += 1
+        self.outcomes[how] += 1
+        self.retries.update(told.retries)
+        done = told.finished
+        if done is not None:
+            self.shortest = min(self.shortest, done.seconds)
+            self.longest = max(self.longest, done.seconds)
+            facts = done.facts
+            self.changes.update(
+                {
+                    name: n
+                    for name in ("added", "updated", "vanished")
+                    if (n := getattr(facts, name))
+                }
+            )
+
+
+Row = Stretch | Told | RunHead | RunTail | Resumed
+
+
+class Complete(msgspec.Struct, frozen=True):
+    """A cycle after which Consul held what Vault did, and when it ended (`ts`)."""
+
+    cycle: int
+    ts: str
+
+
+class Outage(msgspec.Struct):
+    """A stretch without a complete cycle, from its first one that failed.
+
+    `before` and `healed` are the complete cycles around it; None: the journal tells of none.
+    `cause` is the first fault or refusal in it, `written` whether some of a failed save was,
+    `doubtful` whether a save had no known end.
+    """
+
+    first: int
+    began: str
+    before: Complete | None
+    last: int = 0
+    cycles: int = 0
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
+    healed: Complete | None = None
+    cause: Told | None = None
+    written: bool = False
+    doubtful: bool = False
+
+
+class FaultSeen(msgspec.Struct):
+    """A fault, as often as it was raised in the same words."""
+
+    first: Told
+    last: e.Record
+    times: int = 0
+
+
+class RefusalSeen(msgspec.Struct):
+    """A refusal, by its allowance id; `granted` and `spent` are what became of it.
+
+    `hint` is what the fault said that told a human of it.
+    """
+
+    first: e.Record
+    event: e.SaveRefused
+    last: e.Record
+    times: int = 0
+    granted: e.Record | None = None
+    spent: e.Record | None = None
+    hint: str = ""
+
+
+class Postmortem:
+    """Read a journal, or a span of one, with `read`; then ask.
+
+    Attributes:
+        first, last: its first and last record, None where there is none.
+        run: the last run.
+        head, tail: the rows of the timeline; `left_out` stood between them.
+        outcomes: how the cycles ended, by word; `saved` sums what saves brought to Consul.
+        outages, faults, refusals: the first `KINDS` of each, the others counted in `more`.
+        unread: how many times a path could not be read; `unread_first` counts the first few.
+        reconciled: saves whose end was found out later.
+        failed, good: the first cycle that failed, and a complete one to hold it against.
+        ended: how the last run ended.
+        close, damage: the last words of the replay.
+        digest: SHA-256 (hex) of all lines that were read.
+    """
+
+    def __init__(self) -> None:
+        self.first: e.Record | None = None
+        self.last: e.Record | None = None
+        self.run: Run | None = None
+        self.head: list[Row] = []
+        self.tail: deque[Row] = deque(maxlen=ROWS // 3)
+        self.left_out = 0
+        self.cycles = 0
+        self.outcomes: Counter[str] = Counter()
+        self.saved: Counter[str] = Counter()
+        self.outages: list[Outage] = []
+        self.faults: dict[tuple[str, str], FaultSeen] = {}
+        self.refusals: dict[str, RefusalSeen] = {}
+        self.more: Counter[str] = Counter()
+        self.unread = 0
+        self.unread_first: dict[tuple[str, str], int] = {}
+        self.reconciled: list[Told] = []
+        self.failed: CycleTold | None = None
+        self.good: Finished | None = None
+        self.cause: Told | None = None
+        self.ended: e.Record | None = None
+        self.crashes = 0
+        self.goes_on = False
+        self.close: Close | None = None
+        self.damage: Damage | None = None
+        self.digest = ""
+        self._good_is_before = True
+        self._complete: Complete | None = None
+        self._outage: Outage | None = None
+        self._stretch: Stretch | None = None
+        self._open: CycleTold | None = None
+
+    def read(self, records: Iterable[e.Record], *, history: bool = False) -> None:
+        """Take all of it in. What `records` raise as `JournalError` ends it, and is told.
+
+        Args:
+            records: of a journal, or of a span (`journal.cutting`), in order.
+            history: they are those of a history, and are not checked.
+        """
+        digest = hashlib.sha256()
+
+        def seen() -> Iterator[e.Record]:
+            for record in records:
+                digest.update(encode(record))
+                self.first = self.first or record
+                self.last = record
+                yield record
+
+        replay = Replay(seen(), json=False, lines=False, cycle=None, history=history)
+        for item in replay.items():
+            self._note(item)
+        self._end_stretch()
+        self._told_open(crashed=False)
+        self.run = replay.view.run
+        self.digest = digest.hexdigest()
+
+    @property
+    def ok(self) -> bool:
+        """Nothing contradicts and nothing is damaged in what was read."""
+        return self.close is not None and self.close.ok
+
+    # --- the story's items ---
+
+    def _note(self, item: Item) -> None:
+        match item:
+            case CycleTold():
+                self._told_open(crashed=True)
+                if item.finished is None:
+                    self._open = item
+                else:
+                    self._cycle(item)
+            case RunTail():
+                self._run_over(item)
+            case RunHead():
+                self.ended = None
+                self._row(item)
+            case Resumed():
+                self._resumed(item)
+            case Told():
+                self._told(item)
+            case Close():
+                self.close = item
+            case Damage():
+                self.damage = item
+            case _:
+                pass
+
+    def _run_over(self, item: RunTail) -> None:
+        self._told_open(crashed=item.how == "crashed")
+        if item.save and self._outage is not None:
+            self._outage.doubtful = True
+        self.crashes += item.how == "crashed"
+        self.goes_on = item.how == "open"
+        if item.how == "crashed" or item.cycle is not None:
+            self._row(item)
+
+    def _resumed(self, item: Resumed) -> None:
+        try:
+            view = view_of(item.event)
+        except ValueError:
+            view = View()
+        for done in (*view.saves, *view.history):
+            if done.facts.outcome in COMPLETE and (not self.good or done.number > self.good.number):
+                self.good = done
+        if self.good is not None:
+            self._complete = Complete(self.good.number, self.good.finished)
+        self._row(item)
+
+    def _told(self, told: Told) -> None:
+        event = told.record.event
+        self._learn(told)
+        if isinstance(event, e.RunFinished):
+            self.ended = told.record
+        if not isinstance(event, _NO_ROW):
+            self._row(told)
+
+    def _told_open(self, *, crashed: bool) -> None:
+        """A cycle without an end: cut short by a crash, or going on where the journal ends."""
+        told, self._open = self._open, None
+        if told is not None:
+            self._cycle(told, crashed=crashed)
+
+    # --- cycles ---
+
+    def _cycle(self, told: CycleTold, *, crashed: bool = False) -> None:
+        self.cycles += 1
+        done = told.finished
+        how = done.facts.outcome if done is not None else "crashed" if crashed else "unfinished"
+        self.outcomes[how] += 1
+        for entry in told.entries:
+            if isinstance(entry, Told):
+                self._learn(entry)
+        self._held_against(told, how)
+        if how in COMPLETE:
+            self._complete_again(told)
+        elif how != "unfinished" and not _stopped(told):
+            self._fails(told, how)
+        alike = _alike(told, how)
+        if self._stretch is None or self._stretch.alike != alike:
+            self._end_stretch()
+            self._stretch = Stretch(told, told, alike)
+        self._stretch.add(told, how)
+        own = [each for each in told.entries if isinstance(each, Told) and _has_row(each)]
+        if own:
+            self._end_stretch()
+        for each in own:
+            self._row(each)
+
+    def _held_against(self, told: CycleTold, how: str) -> None:
+        done = told.finished
+        failing = how not in COMPLETE and how != "unfinished" and not _stopped(told)
+        if failing and self.failed is None:
+            self.failed = told
+        elif how in COMPLETE and done is not None and (self.failed is None or self.good is None):
+            self.good = done
+        if done is not None and how == "saved":
+            facts = done.facts
+            self.saved.update(
+                cycles=1, added=facts.added, updated=facts.updated, vanished=facts.vanished
+            )
+
+    def _complete_again(self, told: CycleTold) -> None:
+        done = told.finished
+        if done is None:
+            return
+        self._complete = Complete(told.number, done.finished)
+        if self._outage is not None:
+            self._outage.healed, self._outage = self._complete, None
+
+    def _fails(self, told: CycleTold, how: str) -> None:
+        if self._outage is None:
+            self._outage = Outage(told.number, told.started, self._complete)
+            if len(self.outages) < KINDS:
+                self.outages.append(self._outage)
+            else:
+                self.more["outages"] += 1
+        outage = self._outage
+        outage.last = told.number
+        outage.cycles += 1
+        outage.outcomes[how] += 1
+        for entry in told.entries:
+            event = entry.record.event if isinstance(entry, Told) else None
+            if outage.cause is None and isinstance(event, e.FaultRaised | e.SaveRefused):
+                outage.cause = entry if isinstance(entry, Told) else None
+            outage.written |= isinstance(event, e.SaveFailed) and event.written
+            outage.doubtful |= isinstance(event, e.SaveUncertain)
+
+    # --- what single events tell ---
+
+    def _learn(self, told: Told) -> None:
+        record, event = told.record, told.record.event
+        if isinstance(event, e.FaultRaised):
+            self.cause = self.cause or told
+            self._fault(told, event)
+        elif isinstance(event, e.SaveRefused):
+            self.cause = self.cause or told
+            self._refused(record, event)
+        elif isinstance(event, e.AllowanceGranted | e.AllowanceSpent):
+            seen = self.refusals.get(event.allowance)
+            if seen is not None and isinstance(event, e.AllowanceGranted):
+                seen.granted = record
+            elif seen is not None:
+                seen.spent = record
+        elif isinstance(event, e.PathFailed):
+            self.unread += 1
+            key, first = (event.path, event.message), self.unread_first
+            if key in first or len(first) < 5:
+                first[key] = first.get(key, 0) + 1
+        elif isinstance(event, e.SaveReconciled) and len(self.reconciled) < KINDS:
+            self.reconciled.append(told)
+
+    def _fault(self, told: Told, event: e.FaultRaised) -> None:
+        refusal = self.refusals.get(event.context.get("allowance", ""))
+        if refusal is not None:
+            refusal.hint = event.hint
+            return
+        key = (event.kind, event.message)
+        if key not in self.faults:
+            if len(self.faults) == KINDS:
+                self.more["faults"] += 1
+                return
+            self.faults[key] = FaultSeen(told, told.record)
+        seen = self.faults[key]
+        seen.last = told.record
+        seen.times += 1
+
+    def _refused(self, record: e.Record, event: e.SaveRefused) -> None:
+        if event.allowance not in self.refusals:
+            if len(self.refusals) == KINDS:
+                self.more["refusals"] += 1
+                return
+            self.refusals[event.allowance] = RefusalSeen(record, event, record)
+        seen = self.refusals[event.allowance]
+        seen.last = record
+        seen.times += 1
+
+    # --- the timeline ---
+
+    def _end_stretch(self) -> None:
+        stretch, self._stretch = self._stretch, None
+        if stretch is not None:
+            self._keep(stretch)
+
+    def _row(self, row: Row) -> None:
+        self._end_stretch()
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        if len(self.head) < ROWS:
+            self.head.append(row)
+            return
+        self.left_out += len(self.tail) == self.tail.maxlen
+        self.tail.append(row)
+
+
+def _stopped(told: CycleTold) -> bool:
+    return told.finished is not None and told.finished.facts.reason in _ASKED_TO_STOP
+
+
+def _has_row(told: Told) -> bool:
+    return isinstance(told.record.event, _OWN_ROW)
+
+
+def _alike(told: CycleTold, how: str) -> object:
+    """Equal for cycles that may share a row: those that were well, or failed for one cause."""
+    grave = tuple(
+        sorted(
+            {_cause(each.record.event) for each in told.entries if isinstance(each, Told)} - {""}
+        )
+    )
+    if how in COMPLETE and not grave:
+        return "complete"
+    reason = told.finished.facts.reason if told.finished is not None else ""
+    others = any(not isinstance(each, Told) for each in told.entries)
+    return (how, reason, grave, told.number if others else 0)
+
+
+def _cause(event: e.Event | e.Unknown) -> str:
+    if isinstance(event, e.FaultRaised):
+        return f"{event.kind} {event.message}"
+    if isinstance(event, e.SaveRefused):
+        return f"refused {event.allowance}"
+    if isinstance(event, e.SaveFailed):
+        return f"failed {event.kind} {event.written}"
+    return event.type if severity(event) in {"warning", "error"} else ""

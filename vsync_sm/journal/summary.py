@@ -1,0 +1,238 @@
+"""A post-mortem in a few sentences of Markdown: what happened, why, and what it meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from vsync_sm.core import events as e
+from vsync_sm.core.insight import moment
+from vsync_sm.core.markdown import escaped
+from vsync_sm.core.present import clock, count, duration, number, rules, sentence
+from vsync_sm.journal.postmortem import Outage, Postmortem, RefusalSeen
+
+_NS = 1_000_000_000
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)")
+_ENDED = {
+    "saved": "saved",
+    "unchanged": "found nothing to save",
+    "refused": "refused",
+    "aborted": "aborted",
+    "crashed": "cut short by a crash",
+    "unfinished": "not over yet",
+}
+
+
+class Summary:
+    """What is said before all else of a journal that is not empty."""
+
+    def __init__(self, told: Postmortem, first: e.Record, last: e.Record) -> None:
+        self.told = told
+        self.first = first
+        self.last = last
+        self.one_day = first.ts[:10] == last.ts[:10]
+
+    def at(self, ts: str) -> str:
+        """A moment: the time of day alone where the title has the day."""
+        match = _TIME.match(ts)
+        if match is None:
+            return escaped(ts)
+        return (
+            match[2]
+            if self.one_day and match[1] == self.first.ts[:10]
+            else f"{match[1]} {match[2]}"
+        )
+
+    def title(self) -> str:
+        """The page's heading."""
+        host = f" on {escaped(self.told.run.host)}" if self.told.run is not None else ""
+        begin, end = clock(self.first.ts), clock(self.last.ts)
+        if self.one_day:
+            end = f"{self.at(self.last.ts)} UTC"
+        return f"# vsync{host}: {begin.removesuffix(' UTC')} to {end}"
+
+    def text(self) -> str:
+        """Some short paragraphs."""
+        paragraphs = (
+            (*self._what_ran(), *self._doubts()),
+            (*self._first_trouble(), *self._first_outage()),
+            self._later_outages(),
+            (*self._saves(), *self._refused(), *self._the_end()),
+        )
+        return "\n\n".join(filter(None, map(" ".join, paragraphs)))
+
+    def _what_ran(self) -> Iterator[str]:
+        told = self.told
+        took = duration((moment(self.last.ts) - moment(self.first.ts)) / _NS)
+        if told.cycles:
+            were = "was" if told.cycles == 1 else "were"
+            yield f"In {took} there {were} {count(told.cycles, 'cycle')}: {ended(told.outcomes)}."
+        else:
+            yield f"In {took} no cycle began."
+        if told.crashes:
+            yield f"The process crashed {times(told.crashes)}."
+
+    def _first_trouble(self) -> Iterator[str]:
+        cause = self.told.cause
+        if cause is None:
+            if not self.told.outages:
+                yield "No fault was raised."
+            return
+        record = cause.record
+        where = "" if record.cycle is None else f" in cycle {record.cycle}"
+        yield f"The first trouble came at {self.at(record.ts)} UTC{where}:"
+        yield from _cause(record.event)
+        if not self.told.outages and self.told.cycles:
+            yield "No cycle failed by it."
+
+    def _first_outage(self) -> Iterator[str]:
+        if self.told.outages:
+            yield from self._outage(self.told.outages[0])
+
+    def _later_outages(self) -> Iterator[str]:
+        others = self.told.outages[1:]
+        longest = max(others, key=lambda each: self._stale_s(each) or 0.0, default=None)
+        open_ = others.pop() if others and others[-1].healed is None else None
+        healed = len(others) + self.told.more["outages"]
+        if healed:
+            yield f"{count(healed, 'more stretch')} without a complete cycle healed"
+            if longest is not None and longest is not open_:
+                yield f"(the longest: {_cycles(longest)}, when the index was {self._old(longest)})"
+            yield "as well."
+        if open_ is not None:
+            yield f"Again, from {self.at(open_.began)} UTC on:"
+            if open_.cause is not None:
+                yield from _cause(open_.cause.record.event)
+            yield from self._outage(open_)
+
+    def _outage(self, outage: Outage) -> Iterator[str]:
+        which = _cycles(outage)
+        saved = "nothing of it was saved" if outage.cycles == 1 else "nothing of them was saved"
+        if outage.doubtful:
+            saved = "how a save of it ended was not known then"
+        if outage.written:
+            saved = "some of a save was written before it failed"
+        one = outage.cycles == 1
+        yield (
+            f"{which[0].upper()}{which[1:]} did not complete ({ended(outage.outcomes, one=one)}): "
+            f"{saved}."
+        )
+        if outage.before is None:
+            yield "No complete cycle is known from before."
+        else:
+            before = outage.before
+            yield (
+                f"What cycle {before.cycle} had confirmed at {self.at(before.ts)} UTC stayed what "
+                f"destinations saw: their index was {self._old(outage)}."
+            )
+        if outage.healed is None:
+            yield "It had not healed where this page ends."
+        else:
+            healed = outage.healed
+            yield f"It healed with cycle {healed.cycle}, complete at {self.at(healed.ts)} UTC."
+
+    def _stale_s(self, outage: Outage) -> float | None:
+        if outage.before is None:
+            return None
+        until = self.last.ts if outage.healed is None else outage.healed.ts
+        return max(0.0, (moment(until) - moment(outage.before.ts)) / _NS)
+
+    def _old(self, outage: Outage) -> str:
+        stale = self._stale_s(outage)
+        if stale is None:
+            return "of unknown age"
+        open_ = " and more, where this page ends" if outage.healed is None else ""
+        return f"up to {duration(stale)} old{open_}"
+
+    def _saves(self) -> Iterator[str]:
+        told = self.told
+        saved = told.saved
+        if saved["cycles"]:
+            names = ("added", "updated", "vanished")
+            what = ", ".join(f"{number(saved[name])} {name}" for name in names if saved[name])
+            yield f"{count(saved['cycles'], 'save')} reached Consul{f': {what}' if what else ''}."
+        elif told.cycles:
+            yield "No save is known to have reached Consul."
+        for seen in told.reconciled[:3]:
+            yield _stop(f"Later {escaped(sentence(seen.record))}")
+
+    def _refused(self) -> Iterator[str]:
+        told = self.told
+        if not told.refusals:
+            return
+        often = sum(seen.times for seen in told.refusals.values())
+        yield f"{count(often, 'save')} {'was' if often == 1 else 'were'} refused by a safety rule:"
+        first = next(iter(told.refusals.values()))
+        yield f"{escaped('; '.join(rules(first.event)))};"
+        granted = [seen for seen in told.refusals.values() if seen.granted is not None]
+        yield f"{self.allowed(granted[0])}." if granted else "nobody has allowed it."
+
+    def allowed(self, seen: RefusalSeen) -> str:
+        """Who allowed what was refused, and what became of it."""
+        record = seen.granted
+        if record is None or not isinstance(record.event, e.AllowanceGranted):
+            return "nobody has allowed it"
+        event = record.event
+        spent = ""
+        if seen.spent is not None and isinstance(seen.spent.event, e.AllowanceSpent):
+            how = {"saved": "a save used it", "expired": "it expired unused"}
+            spent = f"; {how.get(seen.spent.event.why, 'it was spent')} at {self.at(seen.spent.ts)}"
+        return (
+            f"{escaped(event.by)} allowed it at {self.at(record.ts)} UTC through the "
+            f"{escaped(event.through)}{spent}"
+        )
+
+    def _the_end(self) -> Iterator[str]:
+        record = self.told.ended
+        if record is not None and isinstance(record.event, e.RunFinished):
+            event = record.event
+            because = f": {escaped(event.why)}" if event.why else ""
+            yield _stop(
+                f"The run ended at {self.at(record.ts)} UTC with exit code "
+                f"{event.exit_code}{because}"
+            )
+        elif self.told.goes_on:
+            yield "Where this page ends the run goes on."
+
+    def _doubts(self) -> Iterator[str]:
+        told = self.told
+        if told.damage is not None:
+            yield "**The journal is damaged: what came after the damage is not told here.**"
+        if told.close is not None and told.close.contradictions:
+            found = len(told.close.contradictions) + told.close.untold
+            yield f"**The journal contradicts itself in {count(found, 'place')}: see below.**"
+
+
+def _cause(event: e.Event | e.Unknown) -> Iterator[str]:
+    if isinstance(event, e.FaultRaised):
+        yield _stop(f"**{escaped(event.message)}**")
+        if event.hint:
+            yield "What helps: " + _stop(escaped(event.hint))
+    elif isinstance(event, e.SaveRefused):
+        yield "**a safety rule refused the save.**"
+
+
+def _stop(text: str) -> str:
+    return text if text.rstrip("*").endswith((".", "!", "?")) else f"{text}."
+
+
+def times(n: int) -> str:
+    """How often: `once`, `twice`, `12 times`."""
+    return {1: "once", 2: "twice"}.get(n, f"{number(n)} times")
+
+
+def _cycles(outage: Outage) -> str:
+    if outage.first == outage.last:
+        return f"cycle {outage.first}"
+    return f"cycles {outage.first} to {outage.last}"
+
+
+def ended(outcomes: Mapping[str, int], *, one: bool = False) -> str:
+    """How cycles ended, counted; `one`: of a single one, without the number."""
+    if one:
+        return " ".join(_ENDED.get(name, escaped(name)) for name in outcomes)
+    return ", ".join(
+        f"{number(outcomes[name])} {_ENDED.get(name, escaped(name))}"
+        for name in (*_ENDED, *sorted({*outcomes} - {*_ENDED}))
+        if name in outcomes
+    )
