@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from tests.workshop import PATIENCE_S, Workshop
+from vsync_sm import cli
 
 COMMAND = (sys.executable, "-m", "vsync_sm.cli")
 OF_OTHERS = ("VSYNC_", "VAULT_", "CONSUL_")
@@ -43,6 +46,14 @@ def vsync(
         check=False,
         **how,
     )
+
+
+def replayed(*arguments: str | Path) -> str:
+    """What `vsync-sm replay` writes, stderr too, in this process: it asks no environment."""
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        cli.main(["replay", *map(str, arguments)])
+    return told.getvalue()
 
 
 def on(workshop: Workshop, **origin: Any) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import COMMAND, environment, on, vsync
+from tests.commandline import COMMAND, environment, on, replayed, vsync
 from tests.misbehave import Answer, Misbehave
 from tests.operate.manager import Manager
 from tests.support import ConsulKv, VaultApi, unique
@@ -125,8 +125,7 @@ class Told:
         if journal.exists():
             self.add("journal", journal.read_bytes())
             for form in ([], ["--json"], ["--json-lines"], ["--cycle", "1"]):
-                told = vsync(self._shop.home, "replay", str(journal), *form)
-                self.add(f"replay {' '.join(form)}", told.stdout + told.stderr)
+                self.add(f"replay {' '.join(form)}", replayed(journal, *form))
         for key, value in self._shop.raw().items():
             self.add(f"Consul's {key}", value)
         assert self._where
@@ -172,7 +171,7 @@ def approle(shop: Workshop) -> Iterator[dict[str, str]]:
     server, path = shop.vault.server, unique("approle")
     server.json("POST", f"/v1/sys/auth/{path}", {"type": "approle"})
     role = f"/v1/auth/{path}/role/r"
-    server.json("POST", role, {"token_policies": ["canary"], "token_ttl": "2s"})
+    server.json("POST", role, {"token_policies": ["canary"], "token_ttl": "1m"})
     server.json("POST", f"{role}/role-id", {"role_id": ROLE_ID})
     server.json("POST", f"{role}/custom-secret-id", {"secret_id": SECRET_ID})
     vault = shop.config["origin"]["vault"]
