@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import random
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from tests.journal.playbook import journals, relaxed
+from tests.journal.playbook import Playbook, journals, legal_journal, relaxed
 from tests.journal.segmented import pack, write_runs
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
+from vsync_sm.core.insight import timestamp
+from vsync_sm.core.marks import Kind, kinds_at, wall_of
 from vsync_sm.core.view import View, apply
-from vsync_sm.journal import index, indexing, stretches
-from vsync_sm.journal.past import Past
+from vsync_sm.journal import index, indexing, night, stretches
+from vsync_sm.journal.codec import encode
+from vsync_sm.journal.history import histories, read_history, remember
+from vsync_sm.journal.past import Past, Stale
 from vsync_sm.journal.reader import JournalReader, read_journal
-from vsync_sm.journal.segments import closed_segments
+from vsync_sm.journal.segments import closed_segments, live_number
+
+BEGAN_S = 1_793_613_600
+NS = 1_000_000_000
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -44,21 +55,43 @@ def somewhere() -> Iterator[Path]:
 
 
 def folds(path: Path) -> dict[int, View]:
-    """The view after each record, as a plain fold has it, file by file behind damage."""
+    """The view after each record, as a plain fold has it; behind damage it begins anew."""
     views: dict[int, View] = {}
-    view, numbers = View(), [each.number for each in closed_segments(path)]
-    begun = 0
+    numbers = [*(each.number for each in closed_segments(path)), live_number(path)]
+    begun = numbers[0]
     while True:
-        reader = JournalReader(path, first=begun)
         view = View()
-        try:
-            for record in reader.records():
-                view = views[record.seq] = apply(view, record)
-        except JournalError:
-            begun = min(each for each in (*numbers, 10**6) if each > reader.position.number)
-            if begun < 10**6:
-                continue
-        return views
+        with JournalReader(path, first=begun) as reader:
+            try:
+                for record in reader.records():
+                    view = views[record.seq] = apply(view, record)
+                return views
+            except JournalError:
+                failed = reader.position.number
+        later = [each for each in numbers if each > failed or each == failed != begun]
+        begun = next((each for each in later if _begins(path, each)), 0)
+        if not begun:
+            return views
+
+
+def _begins(path: Path, number: int) -> bool:
+    with JournalReader(path, first=number) as reader, suppress(JournalError):
+        first = next(reader.records(), None)
+        there = reader.position.number == number
+        return there and first is not None and isinstance(first.event, e.SegmentOpened)
+    return False
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of several runs, a crash among them, in many files."""
+    book = Playbook(random.Random(4))  # noqa: S311  no secret
+    for crash in (False, True, False):
+        book.play_run(crash=crash, cycles=3)
+    path = tmp_path / "j.jsonl"
+    write_runs(path, book.records)
+    assert len(closed_segments(path)) > 6
+    return path
 
 
 def stop_after(calls: int) -> Iterator[bool]:
@@ -75,7 +108,7 @@ def check(past: Past, views: dict[int, View], seqs: list[int]) -> None:
         assert past.view_at(seq) == views.get(known, before), seq
 
 
-@settings(relaxed, max_examples=60)
+@settings(relaxed, max_examples=30)
 @given(journals, st.integers(200, 9000), st.booleans(), st.data())
 def test_a_jump_equals_a_fold(
     records: list[e.Record], segment_bytes: int, changes_only: bool, data: st.DataObject
@@ -93,6 +126,7 @@ def test_a_jump_equals_a_fold(
         past = Past(path)
         assert past.first == min(views)
         assert past.last == max(views)
+        assert past.known == past.last
         assert past.view_at(past.known) == views[past.known]
         check(past, views, seqs[:2])
         past.index(stop_after(data.draw(st.integers(0, 20))).__next__)
@@ -106,3 +140,242 @@ def test_a_jump_equals_a_fold(
         for record in told[:5]:
             assert past.record_at(record.seq) == record
         past.close()
+
+
+# --- damage ----------------------------------------------------------------------------------
+
+
+@settings(relaxed, max_examples=30)
+@given(journals, st.integers(200, 5000), st.data())
+def test_a_damaged_journal_is_read_as_far_as_it_can_be(
+    records: list[e.Record], segment_bytes: int, data: st.DataObject
+) -> None:
+    with somewhere() as path:
+        write_runs(path, records, segment_bytes=segment_bytes)
+        files = [path, *(each.path for each in closed_segments(path))]
+        file = data.draw(st.sampled_from(files))
+        raw = bytearray(file.read_bytes())
+        at = data.draw(st.integers(0, len(raw) - 1))
+        how = data.draw(st.sampled_from(("cut", "flipped", "gone", "packed, then cut")))
+        if how == "cut":
+            file.write_bytes(raw[:at])
+        elif how == "flipped":
+            raw[at] ^= data.draw(st.integers(1, 255))
+            file.write_bytes(raw)
+        elif how == "packed, then cut" and file is not path:
+            packed = gzip.compress(raw)
+            file.with_name(f"{file.name}.gz").write_bytes(packed[: at * len(packed) // len(raw)])
+            file.unlink()
+        else:
+            file.unlink()
+        views = folds(path)
+        if not path.exists() and len(files) == 1:
+            with pytest.raises(JournalError, match="there is no journal"):
+                Past(path)
+            return
+        past = Past(path)
+        past.index(lambda: False)
+        assert past.last == max(views, default=0)
+        damaged = list(seqs_of(past, Kind.DAMAGE))
+        assert (past.damage != "") <= bool(damaged)
+        check(past, views, [*sorted(views), max(views, default=0) + 5])
+        assert [each.seq for each in past.records(0)] == sorted(views)
+        past.close()
+
+
+def seqs_of(past: Past, kind: Kind) -> Iterator[int]:
+    """Where marks of a kind stand, by going from one to the next."""
+    seq = -1
+    while (found := past.following(seq, kind)) is not None:
+        assert found.kind is kind
+        assert found.words
+        assert past.preceding(found.seq + 1, kind) == found
+        yield found.seq
+        seq = found.seq
+
+
+# --- while it is indexed ---------------------------------------------------------------------
+
+
+def test_one_thread_indexes_while_others_jump(path: Path) -> None:
+    views = folds(path)
+    past = Past(path)
+    wrong: list[int] = []
+    enough = threading.Event()
+
+    def jump(seed: int) -> None:
+        rng = random.Random(seed)  # noqa: S311  no secret
+        while not enough.is_set():
+            seq = rng.randint(1, max(views))
+            if past.ready(seq) and past.view_at(seq) != views[seq]:
+                wrong.append(seq)
+            past.following(seq, Kind.CYCLE)
+            past.gravest(20)
+
+    jumping = [threading.Thread(target=jump, args=[seed]) for seed in (1, 2)]
+    for thread in jumping:
+        thread.start()
+    for _ in range(5):
+        past = Past(path)
+        past.index(lambda: False)
+    enough.set()
+    for thread in jumping:
+        thread.join()
+    assert wrong == []
+    check(past, views, sorted(views))
+
+
+def test_a_stop_ends_it_and_it_goes_on_where_it_was(path: Path) -> None:
+    past = Past(path)
+    covered = []
+    while past.share < 1.0:
+        past.index(stop_after(2).__next__)
+        covered.append(past.indexed)
+    assert len(covered) > 5
+    assert covered == sorted(set(covered))
+    check(past, folds(path), list(folds(path)))
+
+
+def test_what_is_not_indexed_is_folded_from_the_nearest_checkpoint(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = folds(path)
+    past = Past(path)
+    seq = past.last - 8
+    assert not past.ready(seq)
+    begun: list[int] = []
+    real = night.Night.reads
+
+    def noted(self: night.Night, number: int) -> Iterator[night.Read | night.Broken]:
+        begun.append(number)
+        return real(self, number)
+
+    monkeypatch.setattr(night.Night, "reads", noted)
+    assert past.view_at(seq) == views[seq]
+    assert begun[0] > 3
+
+
+# --- what may be opened ----------------------------------------------------------------------
+
+
+def test_a_directory_one_closed_file_and_a_history_are_opened_too(path: Path) -> None:
+    views = folds(path)
+    assert Past(path.parent).last == max(views)
+    pack(path, 4)
+    alone = Past(closed_segments(path)[3].path)
+    alone.index(lambda: False)
+    assert 1 < alone.first < alone.last < max(views)
+    check(alone, views, list(range(alone.first, alone.last + 1)))
+    for closed in closed_segments(path):
+        remember(path, closed)
+    (kept,) = histories(path)
+    past = Past(kept)
+    assert past.history
+    past.index(lambda: False)
+    view = View()
+    told = list(read_history(kept))
+    for record in told:
+        view = apply(view, record)
+        assert past.view_at(record.seq) == view
+        assert past.record_at(record.seq) == record
+    assert list(past.records(0)) == told
+    assert past.following(0, Kind.GAP, Kind.CONTRADICTION, Kind.DAMAGE) is None
+
+
+def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+    for name, words in (("none.jsonl", "there is no journal"), ("pipe.jsonl", "not a file")):
+        if name == "pipe.jsonl":
+            os.mkfifo(tmp_path / name)
+        with pytest.raises(JournalError, match=words) as caught:
+            Past(tmp_path / name)
+        assert caught.value.line == 0
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0\0\0", b"no line\n", b'{"v":1'])
+def test_one_without_a_line_is_empty(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "j.jsonl"
+    path.write_bytes(raw)
+    past = Past(path)
+    past.index(lambda: False)
+    assert (past.first, past.last, past.known, past.share) == (0, 0, 0, 1.0)
+    assert past.view_at(7) == View()
+    assert list(past.records(0)) == []
+    assert past.following(0, *Kind) is None
+    assert bool(past.damage) == (b"\n" in raw)
+    assert past.gravest(10).count(None) == (9 if past.damage else 10)
+
+
+# --- getting somewhere -----------------------------------------------------------------------
+
+
+def test_marks_are_those_of_each_record(path: Path) -> None:
+    closed_segments(path)[5].path.unlink()
+    past = Past(path)
+    past.index(lambda: False)
+    view = View()
+    expected: dict[Kind, list[int]] = {kind: [] for kind in Kind}
+    for record in past.records(0):
+        for kind in kinds_at(view, record):
+            expected[kind].append(record.seq)
+        view = past.view_at(record.seq)
+    (damage,) = seqs_of(past, Kind.DAMAGE)
+    for kind in Kind:
+        found = list(seqs_of(past, kind))
+        assert found == ([damage] if kind is Kind.DAMAGE else expected[kind]), kind
+    assert len(expected[Kind.GAP]) == 1
+    (gap,) = expected[Kind.GAP]
+    assert past.view_at(gap - 1).seq == damage < gap - 1
+    told = past.following(damage - 1, Kind.DAMAGE)
+    assert told is not None
+    assert "j.jsonl.000006 is missing" in told.words
+    bar = past.gravest(past.last)
+    assert bar[damage - 1] is Kind.DAMAGE
+    assert bar[gap - 1] in {Kind.GAP, Kind.CRASH, Kind.FAULT}
+    assert list(past.runs()) == expected[Kind.RUN]
+
+
+def test_a_time_is_found_though_the_clock_went_back(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    rng = random.Random(5)  # noqa: S311  no secret
+    told = [
+        replace(record, ts=timestamp((BEGAN_S + rng.randint(0, 99)) * NS))
+        for record in legal_journal(random.Random(9))  # noqa: S311  no secret
+    ]
+    path.write_bytes(b"".join(map(encode, told)))
+    past = Past(path)
+    past.index(lambda: False)
+    for second in range(-2, 102):
+        wall = (BEGAN_S + second) * NS
+        not_later = [each.seq for each in told if wall_of(each.ts) <= wall]
+        assert past.seq_at(wall) == max(not_later, default=1)
+
+
+def test_the_next_event_of_a_path_is_found(path: Path) -> None:
+    past = Past(path)
+    past.index(lambda: False)
+    about: dict[str, list[int]] = {}
+    for record in past.records(0):
+        if name := getattr(record.event, "path", ""):
+            about.setdefault(name, []).append(record.seq)
+    name, seqs = max(about.items(), key=lambda each: len(each[1]))
+    assert len(seqs) > 2
+    seq, found = 0, []
+    while (seq_ := past.following_path(seq, name, lambda: False)) is not None:
+        found.append(seq := seq_)
+    assert found == seqs
+    assert past.following_path(0, name, lambda: True) is None
+    assert past.following_path(0, name[:-1], lambda: False) is None
+
+
+def test_files_that_change_under_it_are_noticed_and_read_again(path: Path) -> None:
+    past = Past(path)
+    past.index(lambda: False)
+    first = closed_segments(path)[0].path
+    raw = first.read_bytes()
+    first.write_bytes(raw.replace(b'"host":"host-1"', b'"host":"host-2"'))
+    with pytest.raises(Stale):
+        past.view_at(2)
+    past.index(lambda: False)
+    check(past, folds(path), list(folds(path)))
+    assert past.view_at(2).run is not None
+    assert "digest" in past.following(0, Kind.DAMAGE).words  # type: ignore[union-attr]

@@ -10,7 +10,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from typing import Any
+from operator import le
+from typing import Any, Self
 
 import msgspec
 
@@ -249,6 +250,21 @@ class Marks:
             worst = max(self._kinds[start:stop], default=None)
             found.append(None if worst is None else KINDS[worst])
         return found
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """All of them in bytes: where they are, and which."""
+        return self._seqs.tobytes(), self._kinds.tobytes()
+
+    @classmethod
+    def unpacked(cls, seqs: bytes, kinds: bytes) -> Self:
+        """They again. Raises ValueError: these are none."""
+        marks = cls()
+        marks._seqs.frombytes(seqs)
+        marks._kinds.frombytes(kinds)
+        rising = all(map(le, marks._seqs, marks._seqs[1:]))
+        if len(marks._seqs) != len(kinds) or max(kinds, default=0) >= len(KINDS) or not rising:
+            raise ValueError("these are no marks")
+        return marks
 
     def cut(self, seq: int) -> None:
         """Forget those behind `seq`."""

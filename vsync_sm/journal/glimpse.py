@@ -51,7 +51,8 @@ class Ahead:
         self.view = View()
         self._files, self._shelf = files, shelf
         with suppress(JournalError, OSError):
-            self._look(files[-1])
+            if files:
+                self._look(files[-1])
 
     def _look(self, newest: Segment) -> None:
         first = _first(self._shelf, newest.number)

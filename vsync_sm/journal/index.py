@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -46,16 +47,6 @@ class Place(NamedTuple):
     line: int
 
 
-class Stretch(NamedTuple):
-    """The records behind `seq` up to `last`: from `start` to `end`, and what the first fold on."""
-
-    seq: int
-    last: int
-    start: Place
-    end: Place
-    pressed: Pressed
-
-
 class File(msgspec.Struct):
     """A file, as far as it is indexed: the last `seq` before it, and its seals."""
 
@@ -63,6 +54,28 @@ class File(msgspec.Struct):
     before: int
     end: int = 0
     seals: bytes = b""
+
+
+class Span(NamedTuple):
+    """Whole lines of one file: from which byte to which, and the number of the first."""
+
+    file: File
+    start: int
+    stop: int
+    line: int
+
+
+class Stretch(NamedTuple):
+    """The records behind `seq` up to `last`: where they stand, and the view before them.
+
+    With those that are named by `anew` a fold begins anew.
+    """
+
+    seq: int
+    last: int
+    spans: tuple[Span, ...]
+    pressed: Pressed
+    anew: tuple[int, ...] = ()
 
 
 def seal(block: bytes) -> bytes:
@@ -79,6 +92,7 @@ class Index:
         place: where the line behind it begins.
         stride: about so many records lie between two checkpoints.
         files: those that are indexed, in order.
+        anew: the records with which a fold begins anew: before them something cannot be read.
         marks: where something is marked.
         told: the marks that no record tells of, with their words: contradictions and damage.
     """
@@ -89,6 +103,7 @@ class Index:
         self.place = start
         self.stride = FIRST_STRIDE
         self.files = [File(start.number, before)]
+        self.anew: list[int] = []
         self.marks = Marks()
         self.told: list[Mark] = []
         self.seqs = array("Q")
@@ -146,6 +161,17 @@ class Index:
         parts = {id(part): len(part) for each in self.pressed for part in each.parts()}
         self._bytes = sum(parts.values())
 
+    def cut(self, at: int) -> None:
+        """Forget the files from the `at`-th on (from 0, not all of them); go on with the first."""
+        file = self.files[at]
+        count = sum(place.number < file.number for place in self.places)
+        del self.seqs[count:], self.places[count:], self.least[count:], self.pressed[count:]
+        del self.files[at:]
+        self.seq, self.place = file.before, Place(self.files[-1].number, self.files[-1].end, 0)
+        self.marks.cut(file.before)
+        self.told = [each for each in self.told if each.seq <= file.before]
+        self.anew = [each for each in self.anew if each <= file.before]
+
     # --- asking ---
 
     def told_at(self, seq: int, kind: Kind) -> Mark | None:
@@ -155,7 +181,7 @@ class Index:
         return next((each for each in same if each.kind is kind), None)
 
     def stretch(self, seq: int) -> Stretch | None:
-        """The records among which the one behind checkpoint and up to `seq` stands."""
+        """The records behind the last checkpoint up to `seq`; None: there is none before it."""
         at = bisect_right(self.seqs, seq) - 1
         return self._stretch(at) if at >= 0 else None
 
@@ -164,29 +190,29 @@ class Index:
         at = bisect_left(self.seqs, seq) - 1
         return self._stretch(at) if at >= 0 and seq <= self.seq else None
 
-    def not_later(self, wall: int) -> Stretch | None:
-        """The last records of which one is not later than that time (ns)."""
+    def not_later(self, wall: int) -> Iterator[Stretch]:
+        """Records of which one may be not later than that time (ns), the last ones first."""
         for at in range(len(self.seqs) - 1, -1, -1):
             if self.least[at] <= wall:
-                return self._stretch(at)
-        return None
+                yield self._stretch(at)
 
     def _stretch(self, at: int) -> Stretch:
         whole = at + 1 < len(self.seqs)
+        end = self.places[at + 1] if whole else self.place
+        seq, last = self.seqs[at], self.seqs[at + 1] if whole else self.seq
         return Stretch(
-            seq=self.seqs[at],
-            last=self.seqs[at + 1] if whole else self.seq,
-            start=self.places[at],
-            end=self.places[at + 1] if whole else self.place,
+            seq=seq,
+            last=last,
+            spans=tuple(self._spans(self.places[at], end)),
             pressed=self.pressed[at],
+            anew=tuple(each for each in self.anew if seq < each <= last),
         )
 
-    def spans(self, start: Place, end: Place) -> list[tuple[File, int, int, int]]:
-        """The bytes between two places: of each file from where to where, and the first line."""
-        found = []
+    def _spans(self, start: Place, end: Place) -> Iterator[Span]:
         for file in self.files:
             if start.number <= file.number <= end.number:
-                begin, line = (start.byte, start.line) if file.number == start.number else (0, 1)
+                first = file.number == start.number
+                begin, line = (start.byte, start.line) if first else (0, 1)
                 stop = end.byte if file.number == end.number else file.end
-                found.append((file, begin, stop, line))
-        return found
+                if begin < stop:
+                    yield Span(file, begin, stop, line)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from vsync_sm.core.events import Unknown
+from vsync_sm.core.events import SegmentOpened, Unknown
 from vsync_sm.core.marks import Kind, Mark, kinds_at, wall_of
 from vsync_sm.core.view import View
 from vsync_sm.journal.audit import Audit
 from vsync_sm.journal.history import is_history
 from vsync_sm.journal.index import SEAL_BYTES, SEALED, File, Index, Place, seal
-from vsync_sm.journal.night import Broken, Night, Read, onward
+from vsync_sm.journal.night import Broken, Night, Read
 from vsync_sm.journal.pressing import Press
-from vsync_sm.journal.shelf import Shelf
+from vsync_sm.journal.shelf import Shelf, Stale
+from vsync_sm.journal.stretches import proven
 
 BATCH = 256
 """So many records are taken in at a stretch."""
@@ -29,7 +30,9 @@ class Indexer:
         self._index, self._lock, self._shelf = index, lock, shelf
         self._history = is_history(journal)
         self._night = Night(journal, shelf)
-        self._reads = self._night.reads(index.place.number)
+        self._begun = index.place.number
+        self._reads: Iterator[Read | Broken] | None = None
+        self._resumes = False
         self._audit: Audit | None = None if self._history else Audit()
         self._press = Press()
         self._view = View()
@@ -49,12 +52,32 @@ class Indexer:
         Raises:
             JournalError: a file cannot be read any more.
         """
-        while not self.done and not stop():
+        if self._reads is None and not self.done:
+            self._reads = self._night.reads(self._begun)
+        while self._reads is not None and not self.done and not stop():
             batch = list(islice(self._reads, BATCH))
+            if self._resumes:
+                self._resumed(batch)
             self._take(batch)
             self.done = len(batch) < BATCH
         if self.done:
             self._seal(self._index.place.byte, whole=True)
+
+    def resume(self, number: int, view: View) -> None:
+        """Go on with the file of this number; `view` is what all before it have come to.
+
+        It is audited from its own beginning on, by the checkpoint in its first line.
+        """
+        self._view = view
+        self._begun = number
+        self._resumes = True
+
+    def _resumed(self, batch: list[Read | Broken]) -> None:
+        first = batch[0] if batch else None
+        event = first.record.event if isinstance(first, Read) else None
+        if not isinstance(event, SegmentOpened) or event.predecessor_seq != self._view.seq:
+            raise Stale("the journal does not go on where it was indexed", line=0, byte=0)
+        self._resumes = False
 
     # --- one batch -------------------------------------------------------------------------
 
@@ -74,6 +97,8 @@ class Indexer:
                 continue
             record, place = read.record, read.place
             index.first = index.first or record.seq
+            if read.anew:
+                index.anew.append(record.seq)
             if place.number != index.place.number:
                 self._publish(last, marked, told, least)
                 self._enter(place)
@@ -85,7 +110,7 @@ class Indexer:
             if kinds:
                 marked.append((record.seq, kinds))
             told += self._audited(read)
-            self._view = onward(self._view, record)
+            self._view = read.onto(self._view)
             self.newer = self.newer or type(record.event) is Unknown
             last = read
             self._since += 1
@@ -141,6 +166,20 @@ class Indexer:
             Mark(Kind.CONTRADICTION, record.seq, record.ts, record.cycle, f"{where}: {each.what}")
             for each in self._audit.check(line, record)
         ]
+
+    def prove(self, stop: Callable[[], bool]) -> bool:
+        """Hold all that is sealed against its seals; whether all of it was, before it shall stop.
+
+        Raises:
+            Stale: something was changed.
+            JournalError: something cannot be read any more.
+        """
+        for file in self._index.files:
+            for at in range(0, file.end, SEALED):
+                if stop():
+                    return False
+                proven(file, at, min(at + SEALED, file.end), self._shelf)
+        return True
 
     def _seal(self, end: int, *, whole: bool = False) -> None:
         file: File = self._index.files[-1]

@@ -22,29 +22,29 @@ from vsync_sm.journal.shelf import Shelf, files_of
 _CHUNK = 256 * 1024
 
 
-def onward(view: View, record: Record) -> View:
-    """The view after one more record; behind files that are missing it begins anew.
-
-    As any fold does that begins with the file behind them: at its checkpoint.
-    """
-    anew = record.seq > view.seq + 1 and isinstance(record.event, SegmentOpened)
-    return apply(View() if anew else view, record)
-
-
 class Read(NamedTuple):
-    """A record, where its line and the next one begin, and its file's name ("": the only one)."""
+    """A record, where its line and the next one begin, and its file's name ("": the only one).
+
+    `anew`: what stands before it could not be read to its end; a fold begins anew with it.
+    """
 
     record: Record
     place: Place
     after: Place
     file: str
+    anew: bool = False
+
+    def onto(self, view: View) -> View:
+        """The view after it; `view` is the one before it."""
+        return apply(View() if self.anew else view, self.record)
 
 
 class Broken(NamedTuple):
-    """Here it cannot be read on, and why; `last`: nor behind it."""
+    """Here it cannot be read on, and why; `last`: nor behind it. Line 0: not at all."""
 
     words: str
     last: bool
+    line: int
 
 
 class Night:
@@ -70,23 +70,24 @@ class Night:
         self._over = True
 
     def _read_files(self, begun: int) -> Iterator[Read | Broken]:
-        seq = 0
+        seq, anew = 0, False
         while True:
             reader = self._reader = JournalReader(self._journal, first=begun)
             try:
                 for read in _read_from(reader):
                     seq = read.record.seq
-                    yield read
+                    yield read._replace(anew=True) if anew else read
+                    anew = False
                 return
             except JournalError as error:
                 failed = error
             finally:
                 reader.close()
             follower = self._follower(reader.position.number, begun, failed.line, seq)
-            yield Broken(str(failed), last=follower is None)
+            yield Broken(str(failed), follower is None, failed.line)
             if follower is None:
                 return
-            begun = follower
+            begun, anew = follower, True
 
     def _follower(self, number: int, begun: int, line: int, seq: int) -> int | None:
         """The number of the next file with which a fold can begin."""
@@ -121,7 +122,7 @@ class Night:
                         yield Read(record, place, after, "")
                     place = after
         except JournalError as error:
-            yield Broken(str(error), last=True)
+            yield Broken(str(error), last=True, line=error.line)
 
 
 def _read_from(reader: JournalReader) -> Iterator[Read]:

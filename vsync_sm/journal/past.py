@@ -10,6 +10,8 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -17,14 +19,16 @@ import orjson
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
 from vsync_sm.core.marks import Kind, Mark, mark, wall_of
-from vsync_sm.core.view import View
+from vsync_sm.core.view import View, apply
+from vsync_sm.journal import index_file
 from vsync_sm.journal.glimpse import Ahead
 from vsync_sm.journal.history import is_history
 from vsync_sm.journal.index import Index, Place, Stretch
+from vsync_sm.journal.index_file import Kept, Seen
 from vsync_sm.journal.indexing import Indexer
-from vsync_sm.journal.night import Broken, Night, Read, onward
+from vsync_sm.journal.night import Broken, Night, Read
 from vsync_sm.journal.pressing import Unpress
-from vsync_sm.journal.segments import cannot_read, journal_in
+from vsync_sm.journal.segments import Segment, cannot_read, journal_in
 from vsync_sm.journal.shelf import Shelf, Stale, files_of
 from vsync_sm.journal.stretches import records_of, text_of
 
@@ -61,20 +65,57 @@ class Past:
         self._stale = False
         self._begin()
 
-    def _begin(self) -> None:
+    def _begin(self, *, anew: bool = False) -> None:
         try:
             self._files = files_of(self.journal)
         except OSError as error:
             raise cannot_read(self.journal, error) from None
         if not self._files:
             raise JournalError(f"there is no journal {self.journal}", line=0, byte=0)
+        seen = self._look(self._files)
+        use = bool(seen) and not anew
+        kept = index_file.kept(self.journal, self._files, seen) if use else None
+        if kept is None:
+            self._begin_anew()
+        else:
+            self._go_on(kept)
+        self._seen = seen
+        self._stale = False
+
+    def _look(self, files: Sequence[Segment]) -> tuple[Seen, ...]:
+        try:
+            return index_file.seen_of(files)
+        except (OSError, ValueError):  # packed this moment; or it is for who reads it to say
+            return ()
+
+    def _begin_anew(self) -> None:
         self._ahead = Ahead(self._files, self._shelf)
         start = Place(self._files[0].number, 0, 1)
         first = next(Night(self.journal, self._shelf).reads(start.number), None)
+        if isinstance(first, Broken) and not first.line:
+            raise JournalError(first.words, line=0, byte=0)
         self._first = first.record.seq if isinstance(first, Read) else 0
         self._index = Index(start, max(0, self._first - 1))
         self._indexer = Indexer(self.journal, self._index, self._lock, self._shelf)
-        self._stale = False
+        self._unproven = False
+
+    def _go_on(self, kept: Kept) -> None:
+        """With an index that was kept."""
+        self._first, self._index = kept.made.first, kept.made
+        self._indexer = Indexer(self.journal, self._index, self._lock, self._shelf)
+        self._unproven = True
+        if kept.onward is None:
+            self._ahead = Ahead((), self._shelf)
+            self._indexer.done = True
+            self._indexer.damage, self._indexer.newer = kept.damage, kept.newer
+            return
+        self._ahead = Ahead(self._files, self._shelf)
+        try:
+            view = self.view_at(self._index.seq)
+        except JournalError:
+            self._begin_anew()
+            return
+        self._indexer.resume(kept.onward, view)
 
     # --- what is known -----------------------------------------------------------------------
 
@@ -127,11 +168,30 @@ class Past:
         Raises:
             JournalError: a file cannot be read any more.
         """
+        while not stop():
+            try:
+                self._index_on(stop)
+                return
+            except Stale:
+                self._stale = True
+
+    def _index_on(self, stop: Callable[[], bool]) -> None:
         if self._stale:
-            with self._asking, self._lock:
-                self._blocks.clear()
-                self._begin()
+            index_file.drop(self.journal)
+            with self._lock:
+                self._begin(anew=True)
+        whole = self._indexer.done
         self._indexer.run(stop)
+        if self._indexer.done and self._unproven:
+            self._unproven = not self._indexer.prove(stop)
+        if self._indexer.done and not whole and not self._unproven:
+            self._keep()
+
+    def _keep(self) -> None:
+        index = self._index
+        if self._seen and index.seq - index.first >= index_file.WORTH:
+            damage, newer = self._indexer.damage, self._indexer.newer
+            index_file.keep(self.journal, index, self._seen, damage, newer=newer)
 
     def close(self) -> None:
         """Give the files back."""
@@ -158,38 +218,42 @@ class Past:
         return self._block(stretch).view_at(seq) if stretch is not None else View()
 
     def record_at(self, seq: int) -> Record | None:
-        """The record; None: there is none, or it is not indexed yet."""
+        """The record; None: there is none, or it is not indexed yet. Raises as `view_at` does."""
         with self._lock:
             stretch = self._index.holding(seq)
         return self._block(stretch).record_at(seq) if stretch is not None else None
 
     def records(self, after: int) -> Iterator[Record]:
-        """Those behind `after`, one after the other, as far as they are indexed."""
-        while True:
-            with self._lock:
-                after = max(after, self._index.seqs[0] if len(self._index) else 0)
-                stretch = self._index.stretch(after) if after < self._index.seq else None
-            if stretch is None:
-                return
+        """Those behind `after`, as far as they are indexed. Raises as `view_at` does."""
+        for stretch in self._stretches(after):
             for record in self._block(stretch).records:
                 if record.seq > after:
                     yield record
-            if stretch.last <= after:
-                return
-            after = stretch.last
 
     def seq_at(self, wall_ns: int) -> int:
         """The last record that is not later than that time; the first where all of them are.
 
-        Of what is indexed. Where the wall clock went back, later lines may be earlier.
+        Of what is indexed. Where the wall clock went back, earlier records may be later. Raises as
+        `view_at` does.
         """
         with self._lock:
-            stretch = self._index.not_later(wall_ns)
-        if stretch is None:
-            return self.first
-        records = self._block(stretch).records
-        found = (each.seq for each in reversed(records) if wall_of(each.ts) <= wall_ns)
-        return next(found, self.first)
+            stretches = list(islice(self._index.not_later(wall_ns), 2))
+        for stretch in stretches:
+            for record in reversed(self._block(stretch).records):
+                if wall_of(record.ts) <= wall_ns:
+                    return record.seq
+        return self.first
+
+    def _stretches(self, after: int) -> Iterator[Stretch]:
+        """Those that hold the records behind `after`."""
+        while True:
+            with self._lock:
+                after = max(after, self._index.seqs[0] if len(self._index) else 0)
+                stretch = self._index.stretch(after) if after < self._index.seq else None
+            if stretch is None or stretch.last <= after:
+                return
+            yield stretch
+            after = stretch.last
 
     def _folded_to(self, seq: int) -> View:
         """The same where nothing is at hand: from the nearest file that begins before it."""
@@ -201,7 +265,7 @@ class Past:
                 continue
             if read.record.seq > seq:
                 break
-            view = onward(view, read.record)
+            view = read.onto(view)
         return view
 
     # --- marks -------------------------------------------------------------------------------
@@ -235,19 +299,20 @@ class Past:
             seq: where to begin, without it.
             path: its absolute data path.
             stop: asked again and again whether to give up.
+
+        Raises:
+            Stale, JournalError: as `view_at` does.
         """
         wanted = orjson.dumps(path)
-        while not stop():
-            with self._lock:
-                seq = max(seq, self._index.seqs[0] if len(self._index) else 0)
-                stretch = self._index.stretch(seq) if seq < self._index.seq else None
-            if stretch is None or stretch.last <= seq:
-                return None
-            if any(wanted in text.raw for text in text_of(stretch, self._index, self._shelf)):
+        for stretch in self._stretches(seq):
+            if stop():
+                break
+            with self._proving(stretch):
+                there = any(wanted in text.raw for text in text_of(stretch, self._shelf))
+            if there:
                 for record in self._block(stretch).records:
                     if record.seq > seq and _about(record) == path:
                         return record.seq
-            seq = stretch.last
         return None
 
     def _mark(self, seq: int, kind: Kind) -> Mark:
@@ -266,32 +331,37 @@ class Past:
     def _block(self, stretch: Stretch) -> _Block:
         with self._asking:
             block = self._blocks.get(stretch.seq)
-            if block is None or block.last != stretch.last:
-                block = self._read(stretch)
-                self._blocks[stretch.seq] = block
+            if block is None or block.stretch != stretch:
+                block = self._blocks[stretch.seq] = self._read(stretch)
             self._blocks.move_to_end(stretch.seq)
             while len(self._blocks) > 1 and _count(self._blocks) > _KEPT_RECORDS:
                 self._blocks.popitem(last=False)
             return block
 
     def _read(self, stretch: Stretch) -> _Block:
-        try:
+        with self._proving(stretch):
             view = self._unpress.view(stretch.pressed)
-            records = records_of(stretch, self._index, self._shelf)
-        except Stale:
-            self._stale = True
-            raise
-        except ValueError as error:
-            self._stale = True
-            raise Stale(str(error), line=0, byte=0) from None
-        return _Block(view, stretch.last, records)
+            return _Block(stretch, view, records_of(stretch, self._shelf))
+
+    @contextmanager
+    def _proving(self, stretch: Stretch) -> Iterator[None]:
+        """What is found changed here makes the index begin anew."""
+        try:
+            yield
+        except (Stale, ValueError) as error:
+            with self._lock:  # unless it was thrown away already
+                own = {id(file) for file in self._index.files}
+                self._stale |= any(id(span.file) in own for span in stretch.spans)
+            if isinstance(error, Stale):
+                raise
+            raise Stale(f"{error}", line=0, byte=0) from None
 
 
 class _Block:
     """A stretch of records, decoded, and the view before them."""
 
-    def __init__(self, view: View, last: int, records: tuple[Record, ...]) -> None:
-        self.view, self.last, self.records = view, last, records
+    def __init__(self, stretch: Stretch, view: View, records: tuple[Record, ...]) -> None:
+        self.stretch, self.view, self.records = stretch, view, records
         self._seqs = [each.seq for each in records]
         self._memo = (0, view)  # after so many of them
 
@@ -301,8 +371,9 @@ class _Block:
         known, view = self._memo
         if count < known:
             known, view = 0, self.view
+        anew = self.stretch.anew
         for record in self.records[known:count]:
-            view = onward(view, record)
+            view = apply(View() if record.seq in anew else view, record)
         self._memo = (count, view)
         return view
 

@@ -54,11 +54,10 @@ def files_of(journal: Path) -> list[Segment]:
     if alone is not None:
         return [Segment(journal, alone, packed=journal.name.endswith(PACKED))]
     closed = closed_segments(journal)
-    if not journal.exists():
-        return closed
-    number = live_number(journal)
-    # What is closed and packed this moment may have been the live one a moment before.
-    return [*(each for each in closed if each.number < number), Segment(journal, number)]
+    live = live_number(journal) if journal.exists() else 0
+    if live > (closed[-1].number if closed else 0):
+        return [*closed, Segment(journal, live)]
+    return closed  # what lies under the journal's name does not go on from them
 
 
 class _Bytes(Protocol):

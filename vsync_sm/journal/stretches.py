@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
 from vsync_sm.journal.codec import decode
-from vsync_sm.journal.index import SEAL_BYTES, SEALED, File, Index, Stretch, seal
+from vsync_sm.journal.index import SEAL_BYTES, SEALED, File, Stretch, seal
 from vsync_sm.journal.shelf import Shelf, Stale
 
 
@@ -20,23 +20,22 @@ class Text(NamedTuple):
     raw: bytes
 
 
-def text_of(stretch: Stretch, index: Index, shelf: Shelf) -> Iterator[Text]:
+def text_of(stretch: Stretch, shelf: Shelf) -> Iterator[Text]:
     """The lines of a stretch, file by file.
 
     Raises:
         Stale: they are not what was indexed.
         JournalError: they cannot be read.
     """
-    for file, start, stop, line in index.spans(stretch.start, stretch.end):
-        if stop > start:
-            yield Text(start, line, _proven(file, start, stop, shelf))
+    for file, start, stop, line in stretch.spans:
+        yield Text(start, line, proven(file, start, stop, shelf))
 
 
-def records_of(stretch: Stretch, index: Index, shelf: Shelf) -> tuple[Record, ...]:
+def records_of(stretch: Stretch, shelf: Shelf) -> tuple[Record, ...]:
     """The records of a stretch; raises as `text_of` does."""
     records: list[Record] = []
     seq = stretch.seq
-    for text in text_of(stretch, index, shelf):
+    for text in text_of(stretch, shelf):
         line, byte = text.line, text.byte
         for raw in text.raw.removesuffix(b"\n").split(b"\n"):
             try:
@@ -52,14 +51,15 @@ def records_of(stretch: Stretch, index: Index, shelf: Shelf) -> tuple[Record, ..
     return tuple(records)
 
 
-def _proven(file: File, start: int, stop: int, shelf: Shelf) -> bytes:
+def proven(file: File, start: int, stop: int, shelf: Shelf) -> bytes:
     """The bytes, read with all of the blocks that they lie in."""
+    seals = file.seals  # before its end is looked at: the end never lies before what is sealed
     begin = start // SEALED * SEALED
     end = min(-(-stop // SEALED) * SEALED, max(file.end, stop))
     raw = shelf.read(file.number, begin, end - begin)
     for at in range(begin, end, SEALED):
         number = at // SEALED
-        sealed = file.seals[number * SEAL_BYTES : (number + 1) * SEAL_BYTES]
+        sealed = seals[number * SEAL_BYTES : (number + 1) * SEAL_BYTES]
         block = raw[at - begin : at - begin + SEALED]
         if sealed and seal(block) != sealed:
             raise Stale("the journal was changed since it was indexed", line=0, byte=at)
