@@ -273,7 +273,11 @@ def test_a_damaged_file_goes_too(path: Path, long: Folded) -> None:
     assert closed_segments(path) == []
 
 
-@pytest.mark.parametrize("content", [b"nothing packed", gzip.compress(b"{}\n"), b""])
+@pytest.mark.parametrize(
+    "content",
+    [b"nothing packed", gzip.compress(b"{}\n", mtime=0), b""],
+    ids=["not packed", "no line", "empty"],
+)
 def test_a_damaged_history_is_one_error(path: Path, content: bytes) -> None:
     damaged = path.with_name("j.jsonl.history-2026-11-02.gz")
     damaged.write_bytes(content)
