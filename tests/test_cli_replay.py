@@ -125,9 +125,53 @@ def test_a_page_of_a_damaged_journal_says_so(tmp_path: Path, journal: Path) -> N
     assert "- **Damaged** at line 32, byte " in told.stdout
 
 
+@pytest.mark.parametrize("form", [[], ["--json"], ["--json-lines"], ["--markdown"], ["--cycle=1"]])
+def test_with_pseudonyms_nobody_is_named(tmp_path: Path, journal: Path, form: list[str]) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"CANARY-pseudonym-key-4719")
+    fixed = ["--pseudonyms", "--pseudonym-key-file", "key"]
+    told = vsync(tmp_path, "replay", journal, *form, *fixed)
+    assert (told.returncode, told.stderr) == (0, "")
+    for name in ("secret", "ops", "vsync/", "host-1", journal.name, "CANARY"):
+        assert name not in told.stdout, name
+    assert vsync(tmp_path, "replay", journal, *form, *fixed).stdout == told.stdout
+    other = vsync(tmp_path, "replay", journal, *form, "--pseudonyms")
+    assert len(other.stdout) == len(told.stdout)
+    assert other.stdout != told.stdout
+
+
+def test_a_journal_with_pseudonyms_can_be_taken_along(tmp_path: Path, journal: Path) -> None:
+    cut = ["journal", "cut", "--since", "start", "--out", "cut", "--journal", str(journal)]
+    done = vsync(tmp_path, *cut, "--pseudonyms")
+    assert done.returncode == 0
+    kept = (tmp_path / "cut").read_text()
+    assert not [name for name in ("secret", "ops", "host-1") if name in kept]
+    told = vsync(tmp_path, "replay", "cut")
+    assert told.returncode == 0
+    assert told.stdout.endswith("Nothing contradicts: machine, order and sums agree.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "key cannot be read: "), (b"short", "key is no key: it has 5")]
+)
+def test_a_key_of_no_use_is_said(
+    tmp_path: Path, journal: Path, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    fixed = ["--pseudonyms", "--pseudonym-key-file", "key"]
+    for words in (["replay", str(journal)], ["journal", "cut", "--cycle=1", "--out=c"]):
+        more = ["--journal", str(journal)] if words[0] == "journal" else []
+        told = vsync(tmp_path, *words, *more, *fixed)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert complaint(told.stderr)[0].startswith(said)
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--pseudonym-key-file", "k"], "--pseudonym-key-file goes with --pseudonyms"),
         (["--force"], "--force goes with --out"),
         (["--cycle", "1", "--until", "end"], "--cycle and --until do not go together"),
         (["--json", "--markdown"], "argument --markdown: not allowed with argument --json"),

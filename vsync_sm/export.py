@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from vsync_sm.flags import FATAL, OK, USAGE, Write, complain
 if TYPE_CHECKING:
     from vsync_sm.core.events import Record
     from vsync_sm.journal.cutting import Span
+    from vsync_sm.journal.disguise import Disguise
 
 # What a form needs is imported where it is told: no other waits for it.
 
@@ -32,16 +34,48 @@ def run(options: argparse.Namespace, write: Write) -> int:
             complain(f"there is no journal {file}", "a run names its journal when it starts")
             return USAGE
         span = WHOLE if _in_detail(options) else span_meant(file, options)
-        told = _Told(options, file)
+        names = disguise_meant(options)
+        if names is not None:
+            names.learn(records_of(file, span))
+        told = _Told(options, file, names)
         code = put(told.chunks(records_of(file, span)), options, file, write)
     except NoSuchSpan as missing:
         hint = "replay without --cycle, --since and --until tells what there is"
         complain(f"{options.file}: {missing}", hint)
         return FATAL
+    except NoKey as unfit:
+        complain(str(unfit), MAKE_A_KEY)
+        return USAGE
     except JournalError as error:
         complain(error.message, "give the file of a journal that this user may read")
         return USAGE
     return code or told.code()
+
+
+MAKE_A_KEY = "make one: (umask 077; head -c 32 /dev/urandom > FILE)"
+"""What helps where there is no key."""
+
+
+class NoKey(Exception):  # noqa: N818  what is to be said to who named it
+    """The file with the key of the pseudonyms is of no use: one sentence."""
+
+
+def disguise_meant(options: argparse.Namespace) -> Disguise | None:
+    """What puts pseudonyms in place of names, where they are wanted. Raises NoKey."""
+    if not options.pseudonyms:
+        return None
+    from vsync_sm.core.pseudonyms import LEAST_KEY, Pseudonyms  # noqa: PLC0415
+    from vsync_sm.journal.disguise import Disguise  # noqa: PLC0415
+
+    file, key = options.pseudonym_key_file, os.urandom(32)
+    if file is not None:
+        try:
+            key = file.read_bytes()
+        except OSError as error:
+            raise NoKey(f"{file} cannot be read: {error.strerror}") from None
+        if len(key) < LEAST_KEY:
+            raise NoKey(f"{file} is no key: it has {len(key)} bytes, fewer than {LEAST_KEY}")
+    return Disguise(Pseudonyms(key))
 
 
 def span_meant(journal: Path, options: argparse.Namespace) -> Span:
@@ -93,18 +127,23 @@ def is_the_journals(to: Path, journal: Path) -> bool:
 class _Told:
     """The form that was asked for; `code` when it has been told."""
 
-    def __init__(self, options: argparse.Namespace, file: Path) -> None:
+    def __init__(self, options: argparse.Namespace, file: Path, names: Disguise | None) -> None:
         self._options = options
         self._file = file
+        self._names = names
         self._ok = self._found = True
 
     def chunks(self, records: Iterator[Record]) -> Iterator[str]:
+        """The whole text, as it comes."""
+        if self._names is not None:
+            records = self._names.records(records)
         if self._options.markdown:
             yield from self._markdown(records)
         else:
             yield from self._story(records)
 
     def code(self) -> int:
+        """The exit code, and a complaint where there is no such cycle."""
         if not self._found:
             complain(
                 f"{self._options.file} has no cycle {self._options.cycle[0]}",
@@ -133,7 +172,8 @@ class _Told:
         told = Postmortem()
         told.read(records, history=self._history())
         self._ok = told.ok
-        yield from markdown(told, journal=self._file.name)
+        name = self._file.name if self._names is None else self._names.name(self._file.name)
+        yield from markdown(told, journal=name)
 
     def _history(self) -> bool:
         from vsync_sm.journal.history import is_history  # noqa: PLC0415

@@ -31,7 +31,7 @@ vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm journal [--journal FILE | --config FILE] [--json]
        vsync-sm journal cut (--cycle N | --since MOMENT --until MOMENT) --out FILE
        vsync-sm replay JOURNAL [--cycle N | --since MOMENT --until MOMENT]
-                               [--json | --json-lines | --markdown] [--out FILE]
+                               [--json | --json-lines | --markdown] [--pseudonyms] [--out FILE]
        vsync-sm demo\
 """
 ABOUT = """\
@@ -300,6 +300,17 @@ def _out(parser: argparse.ArgumentParser, *, needed: bool) -> None:
     to = "a new file (mode 0600)" if needed else "into a new file (mode 0600), not to stdout"
     parser.add_argument("--out", metavar="FILE", type=Path, required=needed, help=to)
     parser.add_argument("--force", action="store_true", help="replace what lies there")
+    parser.add_argument(
+        "--pseudonyms",
+        action="store_true",
+        help="put pseudonyms in place of paths, mounts, hosts and users, to show it outside",
+    )
+    parser.add_argument(
+        "--pseudonym-key-file",
+        metavar="FILE",
+        type=Path,
+        help="give each name the same pseudonym as others with this key (default: a random one)",
+    )
 
 
 def _cycles(word: str) -> tuple[int, int]:
@@ -327,7 +338,7 @@ def _journal(parser: argparse.ArgumentParser) -> None:
         help="cut a span out, as a journal of its own",
         description="Cut a cycle, or all between two moments, out as a journal of its own that "
         "replay accepts. It is made of whole cycles. "
-        "Paths and messages stand in it as they were: mind whom you give it to.",
+        "Paths and messages stand in it as they were, but for --pseudonyms.",
         allow_abbrev=False,
     )
     _span(cut, alone="its number; or N-M")
@@ -376,6 +387,8 @@ _ALL = {
     "--markdown",
     "--out",
     "--force",
+    "--pseudonyms",
+    "--pseudonym-key-file",
 }
 _OF_A_RUN = ("tick", "log_level", "log_type")
 """What `check` and `plan` take, so that a command line can be used for both, and do not need."""
@@ -430,6 +443,8 @@ def _misspanned(options: argparse.Namespace) -> tuple[str, str] | None:
         return "cut needs to be told what", "say --cycle N, or --since MOMENT and --until MOMENT"
     if getattr(options, "force", False) and options.out is None:
         return "--force goes with --out", "vsync-sm replay JOURNAL --out FILE --force"
+    if getattr(options, "pseudonym_key_file", None) is not None and not options.pseudonyms:
+        return "--pseudonym-key-file goes with --pseudonyms", "say both"
     return None
 
 

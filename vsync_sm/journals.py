@@ -11,7 +11,7 @@ import orjson
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.words import clock, count, duration, number, printable, size
-from vsync_sm.export import is_the_journals, span_meant
+from vsync_sm.export import MAKE_A_KEY, NoKey, disguise_meant, is_the_journals, span_meant
 from vsync_sm.flags import FATAL, OK, USAGE, Write, complain, journal_meant
 from vsync_sm.journal.account import Account, account
 from vsync_sm.journal.cutting import NoSuchSpan, records_of, write
@@ -95,7 +95,16 @@ def _cut(journal: Path, options: argparse.Namespace, say: Write) -> int:
         complain(f"{to} is a file of this journal", "give another name: --out FILE")
         return USAGE
     try:
-        lines = write(records_of(journal, span_meant(journal, options)), to, force=options.force)
+        span = span_meant(journal, options)
+        records = records_of(journal, span)
+        names = disguise_meant(options)
+        if names is not None:
+            names.learn(records_of(journal, span))
+            records = names.records(records)
+        lines = write(records, to, force=options.force)
+    except NoKey as unfit:
+        complain(str(unfit), MAKE_A_KEY)
+        return USAGE
     except NoSuchSpan as missing:
         complain(f"{journal}: {missing}", "vsync-sm replay tells which cycles there are")
         return FATAL
