@@ -80,3 +80,7 @@ soak *ARGS:
 # ten million lines of journal written, packed, recalled and replayed: rates and memory
 bench-journal *ARGS:
     {{ bin }}/python -m tests.benchmarks.journal {{ ARGS }}
+
+# a journal of a million lines whose clock is moved: first screen, index, jumps, memory
+bench-past *ARGS:
+    {{ bin }}/python -m tests.benchmarks.past {{ ARGS }}

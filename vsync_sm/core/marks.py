@@ -32,6 +32,7 @@ MOST = 1_000_000
 """So many marks are kept; see `Marks`."""
 
 _NS = 1_000_000_000
+_LEAP_NS = int(LEAP_S * _NS)
 
 
 class Kind(StrEnum):
@@ -81,8 +82,17 @@ def kinds_at(before: View, record: e.Record, *, history: bool = False) -> tuple[
     """
     find = _FOUND.get(type(record.event))
     found = find(before, record.event) if find is not None else ()
-    if not history and before.seq and _maybe_gap(before, record) and gap(before, record):
-        found = (*found, Kind.GAP)
+    now = before.now
+    # Asked of each record: what is none for certain is passed over in no time. Who stays within
+    # one minute by both clocks has neither leapt nor been silent.
+    if (
+        record.seq == before.seq + 1
+        and record.mono - now.mono < _LEAP_NS
+        and record.ts.startswith(now.ts[:16])
+    ):
+        return found
+    if not history and before.seq and gap(before, record):
+        return (*found, Kind.GAP)
     return found
 
 
@@ -148,17 +158,6 @@ _FOUND: dict[type, Callable[[View, Any], tuple[Kind, ...]]] = {
 
 
 # --- gaps ------------------------------------------------------------------------------------
-
-
-def _maybe_gap(before: View, record: e.Record) -> bool:
-    # Asked of each record: what is none for certain is passed over in no time. Who stays within
-    # one minute by both clocks has neither leapt nor been silent.
-    now = before.now
-    return (
-        record.seq != before.seq + 1
-        or record.ts[:16] != now.ts[:16]
-        or record.mono - now.mono >= LEAP_S * _NS
-    )
 
 
 def gap(before: View, record: e.Record) -> str:

@@ -8,7 +8,7 @@ index, which reads every line, says later whether they are what they should be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -38,7 +38,8 @@ _PASSING = re.compile(
 """Lines that change nothing in the view but the cycle that goes on, of which its end keeps none."""
 
 _UNCHANGED = b'"change":"unchanged"}'
-_GENERATED = b'"type":"insight_generated"'
+"""So ends `insight_generated`, and nothing else: no other event has such a field."""
+
 _ANEW = (e.CycleStarted, e.CycleFinished, e.RunStarted)
 
 
@@ -138,65 +139,71 @@ def glimpse(shelf: Shelf, number: int, end: int | None = None) -> View | None:
     if end is not None and end > MOST_BYTES:
         return None
     try:
-        return _Glimpse().over(_lines(shelf, number, end))
+        return _Glimpse(shelf, number, end).view()
     except JournalError:
         return None
 
 
-def _lines(shelf: Shelf, number: int, end: int | None) -> Iterator[bytes]:
-    at, rest = 0, b""
-    while chunk := shelf.read(number, at, _CHUNK if end is None else min(_CHUNK, end - at)):
-        at += len(chunk)
-        if at > MOST_BYTES:
-            raise JournalError("there is too much for a glimpse", line=0, byte=at)
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-
-
 class _Glimpse:
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf, number: int, end: int | None) -> None:
+        self._shelf, self._number, self._end = shelf, number, end
         self._view = View()
-        self._due = 0  # the seq of the line that is looked at
+        self._first = 0  # its seq
+        self._line = 0  # how many have been passed
         self._read = 0
-        self._held: list[bytes | e.Record] = []  # since a cycle began or ended
+        self._held: list[e.Record] = []  # since a cycle began or ended, at this byte and line:
+        self._anew, self._anew_line = 0, 0
 
-    def over(self, lines: Iterator[bytes]) -> View | None:
-        for line in lines:
-            self._due += 1
-            if _passes(line) and self._due > 1:
-                self._held.append(line)
-                continue
-            record = self._decoded(line, self._due if self._due > 1 else 0)
-            if isinstance(record.event, _ANEW):
-                self._fold([each for each in self._held if not isinstance(each, bytes)])
-                self._fold([record])
-                self._held = []
-            else:
+    def view(self) -> View:
+        """The view at the end."""
+        for byte, lines in self._blocks(0):
+            line = self._line
+            # In the innermost loop, as there may be a million of them.
+            told = [at for at, each in enumerate(lines) if not each.endswith(_UNCHANGED)]
+            for at in told:
+                if line + at and _PASSING.search(lines[at], 0, _HEAD) is not None:
+                    continue
+                record = self._decoded(lines[at], line + at)
                 self._held.append(record)
-            if self._read > MOST_READ:
-                return None
-        if self._read + len(self._held) > MOST_READ:
-            return None
-        # Of the cycle that goes on, each line counts.
-        first = self._due - len(self._held)
-        for at, each in enumerate(self._held, start=first + 1):
-            self._fold([self._decoded(each, at) if isinstance(each, bytes) else each])
+                if isinstance(record.event, _ANEW):
+                    self._fold(self._held)
+                    self._held = []
+                    self._anew = byte + sum(map(len, lines[: at + 1])) + at + 1
+                    self._anew_line = line + at + 1
+            self._line += len(lines)
+        self._to_the_end()
         return self._view
 
-    def _fold(self, records: list[e.Record]) -> None:
+    def _to_the_end(self) -> None:
+        """Of the cycle that goes on each line counts."""
+        line = self._anew_line
+        for _, lines in self._blocks(self._anew):
+            self._fold(self._decoded(each, at) for at, each in enumerate(lines, start=line))
+            line += len(lines)
+
+    def _blocks(self, at: int) -> Iterator[tuple[int, list[bytes]]]:
+        """Whole lines, and the byte at which the first of them begins."""
+        rest, end = b"", self._end
+        while chunk := self._shelf.read(
+            self._number, at, _CHUNK if end is None else min(_CHUNK, end - at)
+        ):
+            begins = at - len(rest)
+            at += len(chunk)
+            if at > MOST_BYTES:
+                raise JournalError("there is too much for a glimpse", line=0, byte=at)
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield begins, lines
+
+    def _fold(self, records: Iterable[e.Record]) -> None:
         for record in records:
             self._view = apply(self._view, record)
 
-    def _decoded(self, line: bytes, due: int) -> e.Record:
+    def _decoded(self, line: bytes, at: int) -> e.Record:
         record = decode(line, line_number=0, byte=0)
-        if due and record.seq != due:
-            raise JournalError(f"seq {record.seq} where {due} was due", line=0, byte=0)
-        self._due = record.seq if not due else self._due
+        self._first = self._first or record.seq - at
         self._read += 1
+        if record.seq != self._first + at:
+            raise JournalError(f"seq {record.seq} in place of another", line=0, byte=0)
+        if self._read > MOST_READ:
+            raise JournalError("there is too much for a glimpse", line=0, byte=0)
         return record
-
-
-def _passes(line: bytes) -> bool:
-    if line.endswith(_UNCHANGED):
-        return _GENERATED in line[:_HEAD]
-    return _PASSING.search(line, 0, _HEAD) is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vsync_sm.core.events import SegmentOpened, Unknown
 from vsync_sm.core.marks import Kind, Mark, kinds_at, wall_of
-from vsync_sm.core.view import View
+from vsync_sm.core.view import View, apply
 from vsync_sm.journal.audit import Audit
 from vsync_sm.journal.history import is_history
 from vsync_sm.journal.index import SEAL_BYTES, SEALED, File, Index, Place, seal
@@ -20,6 +20,8 @@ from vsync_sm.journal.stretches import proven
 
 BATCH = 256
 """So many records are taken in at a stretch."""
+
+_SHARE_EVERY = 8
 
 
 class Indexer:
@@ -37,14 +39,10 @@ class Indexer:
         self._press = Press()
         self._view = View()
         self._since, self._since_byte = 0, 0
+        self.share = 0.0  # of 1, about; the thread that indexes keeps it for all
         self.done = False
         self.damage = ""
         self.newer = False
-
-    @property
-    def share(self) -> float:
-        """How much has been read, of 1; about."""
-        return 1.0 if self.done else self._night.share
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Go on until all is read, or until it shall stop.
@@ -54,13 +52,18 @@ class Indexer:
         """
         if self._reads is None and not self.done:
             self._reads = self._night.reads(self._begun)
+        batches = 0
         while self._reads is not None and not self.done and not stop():
             batch = list(islice(self._reads, BATCH))
             if self._resumes:
                 self._resumed(batch)
             self._take(batch)
             self.done = len(batch) < BATCH
+            batches += 1
+            if batches % _SHARE_EVERY == 0:
+                self.share = max(self.share, self._night.share)
         if self.done:
+            self.share = 1.0
             self._seal(self._index.place.byte, whole=True)
 
     def resume(self, number: int, view: View) -> None:
@@ -85,65 +88,57 @@ class Indexer:
         index = self._index
         if not len(index):
             self._checkpoint(index.seq, index.place)
-        marked: list[tuple[int, tuple[Kind, ...]]] = []
-        told: list[Mark] = []
-        least, ts = 2**63 - 1, ""
-        last: Read | None = None
+        taken = _Taken()
         for read in batch:
             if isinstance(read, Broken):
-                self._publish(last, marked, told, least)
+                self._publish(taken)
                 self._broken(read)
-                last, least, ts = None, 2**63 - 1, ""
                 continue
-            record, place = read.record, read.place
-            index.first = index.first or record.seq
-            if read.anew:
-                index.anew.append(record.seq)
-            if place.number != index.place.number:
-                self._publish(last, marked, told, least)
-                self._enter(place)
-                last, least, ts = None, 2**63 - 1, ""
-            if len(record.ts) != len(ts) or record.ts < ts:  # mostly it is no earlier
-                least = min(least, wall_of(record.ts))
-            ts = record.ts
-            kinds = kinds_at(self._view, record, history=self._history)
-            if kinds:
-                marked.append((record.seq, kinds))
-            told += self._audited(read)
-            self._view = read.onto(self._view)
-            self.newer = self.newer or type(record.event) is Unknown
-            last = read
-            self._since += 1
-            if index.due(self._since, read.after.byte - self._since_byte):
-                self._publish(last, marked, told, least)
-                self._checkpoint(record.seq, read.after)
-                last, least, ts = None, 2**63 - 1, ""
-        self._publish(last, marked, told, least)
+            if read.number != index.place.number:
+                self._publish(taken)
+                self._enter(read.number)
+            self._note(read, taken)
+            if index.due(self._since, read.end - self._since_byte):
+                self._publish(taken)
+                self._checkpoint(index.seq, index.place)
+        self._publish(taken)
         self._seal(index.place.byte)
 
-    def _publish(
-        self,
-        last: Read | None,
-        marked: list[tuple[int, tuple[Kind, ...]]],
-        told: list[Mark],
-        least: int,
-    ) -> None:
+    def _note(self, read: Read, taken: _Taken) -> None:
+        record = read.record
+        if not self._index.first:
+            self._index.first = record.seq
+        if read.anew:
+            self._index.anew.append(record.seq)
+        ts = record.ts
+        if len(ts) != len(taken.ts) or ts < taken.ts:  # mostly it is no earlier
+            taken.least = min(taken.least, wall_of(ts))
+        kinds = kinds_at(self._view, record, history=self._history)
+        if kinds:
+            taken.marks.append((record.seq, kinds))
+        if self._audit is not None:
+            for each in self._audit.check(read.line, record):
+                taken.marks.append(_contradiction(read, each.what))
+        if type(record.event) is Unknown:
+            self.newer = True
+        self._view = apply(View() if read.anew else self._view, record)
+        self._since += 1
+        taken.ts, taken.last = ts, read
+
+    def _publish(self, taken: _Taken) -> None:
+        last = taken.last
         if last is None:
             return
+        index = self._index
         with self._lock:
-            rest = iter(told)
-            mark = next(rest, None)
-            for seq, kinds in marked:
-                while mark is not None and mark.seq < seq:
-                    self._index.tell(mark)
-                    mark = next(rest, None)
-                self._index.marks.add(seq, kinds)
-            while mark is not None:
-                self._index.tell(mark)
-                mark = next(rest, None)
-            self._index.passed(last.record.seq, last.after, least)
-        marked.clear()
-        told.clear()
+            for each in taken.marks:
+                if isinstance(each, Mark):
+                    index.tell(each)
+                else:
+                    index.marks.add(*each)
+            place = Place(last.number, last.end, last.line + 1)
+            index.passed(last.record.seq, place, taken.least)
+        taken.clear()
 
     def _checkpoint(self, seq: int, place: Place) -> None:
         pressed = self._press.press(self._view)
@@ -151,21 +146,13 @@ class Indexer:
             self._index.checkpoint(seq, place, pressed)
         self._since, self._since_byte = 0, place.byte
 
-    def _enter(self, place: Place) -> None:
+    def _enter(self, number: int) -> None:
         self._seal(self._index.place.byte, whole=True)
         with self._lock:
-            self._index.enter(place.number)
-        self._checkpoint(self._index.seq, place)
+            self._index.enter(number)
+        self._checkpoint(self._index.seq, Place(number, 0, 1))
 
-    def _audited(self, read: Read) -> list[Mark]:
-        if self._audit is None:
-            return []
-        record, line = read.record, read.place.line
-        where = f"{read.file}, line {line}" if read.file else f"line {line}"
-        return [
-            Mark(Kind.CONTRADICTION, record.seq, record.ts, record.cycle, f"{where}: {each.what}")
-            for each in self._audit.check(line, record)
-        ]
+    # --- seals and damage --------------------------------------------------------------------
 
     def prove(self, stop: Callable[[], bool]) -> bool:
         """Hold all that is sealed against its seals; whether all of it was, before it shall stop.
@@ -201,3 +188,23 @@ class Indexer:
             self.damage = broken.words
         elif self._audit is not None:
             self._audit = Audit()
+
+
+class _Taken:
+    """What some records have come to, until it is put into the index."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """None of them."""
+        self.last: Read | None = None
+        self.ts = ""
+        self.least = 2**63 - 1
+        self.marks: list[Mark | tuple[int, tuple[Kind, ...]]] = []
+
+
+def _contradiction(read: Read, what: str) -> Mark:
+    record = read.record
+    where = f"{read.file}, line {read.line}" if read.file else f"line {read.line}"
+    return Mark(Kind.CONTRADICTION, record.seq, record.ts, record.cycle, f"{where}: {what}")

@@ -14,7 +14,6 @@ from vsync_sm.core.events import Record, SegmentOpened
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.codec import decode
 from vsync_sm.journal.history import is_history
-from vsync_sm.journal.index import Place
 from vsync_sm.journal.reader import JournalReader
 from vsync_sm.journal.recall import usable
 from vsync_sm.journal.shelf import Shelf, files_of
@@ -23,15 +22,17 @@ _CHUNK = 256 * 1024
 
 
 class Read(NamedTuple):
-    """A record, where its line and the next one begin, and its file's name ("": the only one).
+    """A record, the number of its file, its line in it, and the byte behind that.
 
-    `anew`: what stands before it could not be read to its end; a fold begins anew with it.
+    `file` is its name ("": the only one). `anew`: what stands before it could not be read to its
+    end; a fold begins anew with it.
     """
 
     record: Record
-    place: Place
-    after: Place
-    file: str
+    number: int
+    line: int
+    end: int
+    file: str = ""
     anew: bool = False
 
     def onto(self, view: View) -> View:
@@ -108,29 +109,27 @@ class Night:
         return None
 
     def _read_history(self) -> Iterator[Read | Broken]:
-        place, seq, rest = Place(1, 0, 1), 0, b""
-        at = 0
+        seq = line = at = end = 0
+        rest = b""
         try:
             while chunk := self._shelf.read(1, at, _CHUNK):
                 at += len(chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    record = decode(line, line_number=place.line, byte=place.byte)
-                    after = Place(1, place.byte + len(line) + 1, place.line + 1)
-                    if record.seq > seq:
+                for raw in lines:
+                    line += 1
+                    record = decode(raw, line_number=line, byte=end)
+                    end += len(raw) + 1
+                    if record.seq > seq:  # after a crash a line may stand twice
                         seq = record.seq
-                        yield Read(record, place, after, "")
-                    place = after
+                        yield Read(record, 1, line, end)
         except JournalError as error:
             yield Broken(str(error), last=True, line=error.line)
 
 
 def _read_from(reader: JournalReader) -> Iterator[Read]:
-    place, name = Place(0, 0, 0), ""
+    number, name = 0, ""
     for record in reader.records():
-        number, byte = reader.position
-        if number != place.number:
-            place, name = Place(number, 0, 1), reader.name
-        after = Place(number, byte, reader.line)
-        yield Read(record, place, after, name)
-        place = after
+        line = reader.line - 1
+        if line == 1:
+            number, name = reader.position.number, reader.name
+        yield Read(record, number, line, reader.byte, name)

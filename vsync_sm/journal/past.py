@@ -106,7 +106,7 @@ class Past:
         self._unproven = True
         if kept.onward is None:
             self._ahead = Ahead((), self._shelf)
-            self._indexer.done = True
+            self._indexer.done, self._indexer.share = True, 1.0
             self._indexer.damage, self._indexer.newer = kept.damage, kept.newer
             return
         self._ahead = Ahead(self._files, self._shelf)
