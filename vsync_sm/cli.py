@@ -270,6 +270,10 @@ def _allow_command(options: argparse.Namespace, settings: Settings) -> Callable[
 
 
 def _replay(options: argparse.Namespace) -> int:
+    if options.compare is not None:
+        from vsync_sm import compare
+
+        return compare.run(options, _write)
     from vsync_sm import export
 
     return export.run(options, _write)

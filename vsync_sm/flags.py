@@ -30,6 +30,7 @@ vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm notify-test [--config FILE]
        vsync-sm journal [--journal FILE | --config FILE] [--json]
        vsync-sm journal cut (--cycle N | --since MOMENT --until MOMENT) --out FILE
+       vsync-sm replay JOURNAL --compare MOMENTS [--json] [--out FILE]
        vsync-sm replay JOURNAL [--cycle N | --since MOMENT --until MOMENT]
                                [--json | --json-lines | --markdown] [--pseudonyms] [--out FILE]
        vsync-sm demo\
@@ -50,6 +51,7 @@ examples:
   vsync-sm notify-test                  would a human be told? (sends a test message)
   vsync-sm replay journal.jsonl         what happened?
   vsync-sm replay --markdown --since 03:00 --until 04:30 journal.jsonl > post-mortem.md
+  vsync-sm replay . --compare failed    what was different in the cycle that failed?
   vsync-sm journal                      how large is the journal, and how long does it last?
   vsync-sm demo                         watch it on local servers
 
@@ -57,7 +59,8 @@ exit codes:
   0  stopped as asked (a signal), or --once saved or had nothing to save
   1  halted by a fatal fault; check: something is not in place; replay: the journal is damaged or
      contradicts itself; ctl: it was not done, or status: failing; where: nothing is known of it;
-     notify-test: a channel failed; journal: it is damaged, or lacks the cycle
+     notify-test: a channel failed; journal: it is damaged, or lacks the cycle; replay --compare:
+     the journal is damaged, or lacks a moment
   2  usage or configuration; nothing was contacted; notify-test: nothing is configured;
      replay, where, journal: there is no such journal
   3  --once, plan: the cycle was, or would be, aborted or refused; ctl status: refused;
@@ -116,7 +119,7 @@ def _with_ages(arguments: Sequence[str]) -> list[str]:
     """The same, with `--since -2h` as one word: argparse takes `-2h` for a flag."""
     words: list[str] = []
     for word in arguments:
-        if words and words[-1] in {"--since", "--until"} and re.match(r"-\s?\d", word):
+        if words and words[-1] in {"--since", "--until", "--compare"} and re.match(r"-\s?\d", word):
             words[-1] += f"={word}"
         else:
             words.append(word)
@@ -222,6 +225,13 @@ def _parser() -> _Parser:
         help="the journal, its directory, one of its closed files, or its history of a day",
     )
     _span(replay, alone="only this cycle, in detail; or N-M")
+    replay.add_argument(
+        "--compare",
+        metavar="MOMENTS",
+        help="what is different at one moment: failed (the first of the cycles that failed last in "
+        "a row), cycle:12, seq:4711, 03:12 (UTC), -2h, start or end, against the last good cycle "
+        "before it; or at the second of two: cycle:9..cycle:12",
+    )
     form = replay.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for a program: one document")
     form.add_argument("--json-lines", action="store_true", help="the same, one object a line")
@@ -379,6 +389,7 @@ _ALL = {
     "--json",
     "--json-lines",
     "--cycle",
+    "--compare",
     "--secrets",
     "--why",
     "--yes",
@@ -466,4 +477,21 @@ def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
         said = [name for name in said if name != "config"]
     if command not in {None, "check", "plan"} and said:
         return f"{command} takes no --{said[0].replace('_', '-')}", "leave it out"
+    return _miscompared(options) if command == "replay" and options.compare is not None else None
+
+
+def _miscompared(options: argparse.Namespace) -> tuple[str, str] | None:
+    moments = "it takes two moments, too: --compare cycle:9..cycle:12"
+    form = "it is told as text, or with --json"
+    cut = "cut it out with --pseudonyms (vsync-sm journal cut), and compare there"
+    for flag, given, hint in (
+        ("cycle", options.cycle is not None, moments),
+        ("since", options.since is not None, moments),
+        ("until", options.until is not None, moments),
+        ("json-lines", options.json_lines, form),
+        ("markdown", options.markdown, form),
+        ("pseudonyms", options.pseudonyms, cut),
+    ):
+        if given:
+            return f"--compare and --{flag} do not go together", hint
     return None

@@ -82,11 +82,7 @@ _WARNING = (
     e.ChecksPostponed,
     e.Unknown,
 )
-_GRAVITY: dict[type, Severity] = {
-    **dict.fromkeys(_DEBUG, "debug"),
-    **dict.fromkeys(_WARNING, "warning"),
-    e.SaveRefused: "error",
-}
+_ERROR = (e.SaveRefused,)
 _HEALING = frozenset(kind.word for kind in FaultKind if kind.heals)
 
 
@@ -95,7 +91,11 @@ def severity(event: e.Event | e.Unknown) -> Severity:
     grave = _DEPENDS.get(type(event))
     if grave is not None:
         return grave(event)
-    return _GRAVITY.get(type(event), "info")
+    if isinstance(event, _DEBUG):
+        return "debug"
+    if isinstance(event, _WARNING):
+        return "warning"
+    return "error" if isinstance(event, _ERROR) else "info"
 
 
 def _end_severity(event: e.RunFinished) -> Severity:

@@ -27,15 +27,17 @@ from vsync_sm.journal.segments import (
     why,
 )
 
-_OF_PATHS = re.compile(
+OF_PATHS = re.compile(
     rb'"type":"(?:insight_(?:generated|skipped|carried_forward|vanished|regressed)'
     rb"|insights_unchanged|path_(?:failed|abandoned)|retry_scheduled|workers_observed"
     rb'|folder_listed|worker_started|segment_opened)"'
 )
+"""The lines of single paths, in the first `HEAD` bytes of each; and what begins a file."""
+
 _TS = re.compile(rb'"ts":"(\d{4}-\d\d-\d\d)T')
 _HISTORY = re.compile(r"\.history-\d{4}-\d\d-\d\d\.gz")
 _CHUNK = 256 * 1024
-_HEAD = 400
+HEAD = 400
 _DAY = "%Y-%m-%d"
 
 
@@ -87,10 +89,10 @@ def _kept(closed: Segment) -> tuple[bytes, str]:
             at += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                if _OF_PATHS.search(line, 0, _HEAD) is None:
+                if OF_PATHS.search(line, 0, HEAD) is None:
                     kept += (line, b"\n")
             for line in lines[-1:]:
-                ts = _TS.search(line, 0, _HEAD)
+                ts = _TS.search(line, 0, HEAD)
                 day = ts[1].decode() if ts is not None else day
     except (EOFError, zlib.error, gzip.BadGzipFile):
         pass  # of a damaged file, what stands before the damage
