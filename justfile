@@ -65,7 +65,7 @@ sheet *ARGS:
 bench-fresh *ARGS:
     {{ bin }}/python -m tests.benchmarks.fresh {{ ARGS }}
 
-# what a cycle costs, beside a load generator and hvac's own loop (needs wrk): reads, saves, growth
+# what a cycle costs, beside a load generator and hvac's own loop (needs wrk): ten minutes, or --quick
 bench *ARGS:
     {{ bin }}/python -m tests.benchmarks.cycles {{ ARGS }}
 

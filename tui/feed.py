@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tui.glance import Badge
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record, Unknown
-from vsync_sm.core.view import View, apply
+from vsync_sm.core.view import Folded, View
 from vsync_sm.journal.reader import JournalReader
 from vsync_sm.journal.recall import newest
 
@@ -61,11 +61,11 @@ class Feed(Protocol):
 
 def folded(look: Look, records: Iterable[Record]) -> Look:
     """The look after these records."""
-    view, newer = look.view, look.newer
+    fold, newer = Folded(look.view), look.newer
     for record in records:
-        view = apply(view, record)
-        newer = newer or isinstance(record.event, Unknown)
-    return replace(look, view=view, newer=newer)
+        fold.take(record)
+        newer = newer or type(record.event) is Unknown
+    return replace(look, view=fold.view, newer=newer)
 
 
 class LiveFeed:

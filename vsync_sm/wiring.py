@@ -23,7 +23,7 @@ from vsync_sm.core.memory import Memory
 from vsync_sm.core.notice import notice_of
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.status_key import STATUS
-from vsync_sm.core.view import View, apply
+from vsync_sm.core.view import Folded, View
 from vsync_sm.journal.account import hours_of
 from vsync_sm.journal.keeping import Bounds
 from vsync_sm.journal.recall import newest, usable
@@ -101,16 +101,16 @@ def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Pas
         Fault: it cannot be read, is damaged, or was written by a newer vsync (JOURNAL).
         StoppedEarly: `stop_asked` said so meanwhile; a long journal takes its time.
     """
-    memory, view = Memory(), View()
+    memory, fold = Memory(), Folded()
     try:
         with newest(journal) as reader:
             for record in reader.records():
-                if isinstance(record.event, Unknown):
+                if type(record.event) is Unknown:
                     raise _newer(journal, f"{record.event.type} (version {record.event.version})")
                 if not memory.last_seq and not usable(record):
                     raise _newer(journal, "what segment_opened tells")
                 memory.note(record)
-                view = apply(view, record)
+                fold.take(record)
                 if record.seq % STOP_ASKED_EVERY == 0 and stop_asked():
                     raise StoppedEarly
     except JournalError as error:
@@ -125,7 +125,7 @@ def recall(journal: Path, stop_asked: Callable[[], bool] = lambda: False) -> Pas
             "safety rules know nothing of earlier saves.",
             context={"journal": str(journal)},
         ) from None
-    return Past(memory, view)
+    return Past(memory, fold.view)
 
 
 def _newer(journal: Path, what: str) -> Fault:

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from tests.core.specimens import specimen
 from tests.journal.example import numbered, one_saved_cycle, renumbered
-from tests.journal.playbook import journals, relaxed
+from tests.journal.playbook import insight, journals, relaxed
 from vsync_sm.core import events as e
 from vsync_sm.core.shapes import Worker
-from vsync_sm.core.view import KEPT, View, apply
+from vsync_sm.core.view import KEPT, KEPT_PATHS, ROW, Folded, View, apply
 from vsync_sm.journal.codec import decode, encode
 
 
@@ -237,6 +237,53 @@ def test_live_and_replayed_are_equal(records: list[e.Record]) -> None:
     lines = [encode(record) for record in records]
     read = [decode(line, line_number=n, byte=0) for n, line in enumerate(lines, start=1)]
     assert fold(read) == fold(records)
+
+
+def looked_at(records: list[e.Record], view: View, looks: set[int]) -> list[View]:
+    """The views after these records, folded in rows and looked at behind the records `looks`."""
+    folded = Folded(view)
+    seen = []
+    for number, record in enumerate(records):
+        folded.take(record)
+        if number in looks:
+            seen.append(folded.view)
+    return [*seen, folded.view]
+
+
+@relaxed
+@given(journals, st.randoms(use_true_random=False), st.data())
+def test_a_row_of_records_comes_to_what_they_come_to_one_by_one(
+    records: list[e.Record], rng: Random, data: st.DataObject
+) -> None:
+    if data.draw(st.booleans(), "shuffled"):
+        records = renumbered(rng.sample(records, len(records)))
+    first = data.draw(st.integers(0, len(records)), "folded before")
+    again = data.draw(st.integers(0, first), "of which are told again")
+    looks = data.draw(st.sets(st.integers(0, len(records))), "looks")
+    before, told = fold(records[:first]), records[again:]
+    after = [fold(told[: look + 1], before) for look in sorted(looks) if look < len(told)]
+    assert looked_at(told, before, looks) == [*after, fold(told, before)]
+
+
+@pytest.mark.parametrize("change", ["added", "updated", "unchanged"])
+def test_a_long_row_comes_to_the_same(change: str) -> None:
+    assert KEPT_PATHS < ROW
+    begun = [*one_saved_cycle()[:12], *(3 * [(e.WorkerStarted(worker=3), 1)])]
+    row = [
+        e.InsightGenerated(
+            worker=number % 5, path=f"secret/data/{number}", insight=insight(), change=change
+        )
+        for number in range(2 * ROW + 7)
+    ]
+    records = numbered([*begun, *((each, 1) for each in row)])
+    looks = {len(begun) + 10, len(begun) + ROW + 3}
+    after = [fold(records[: look + 1]) for look in sorted(looks)]
+    assert looked_at(records, View(), looks) == [*after, fold(records)]
+    cycle = after[-1].cycle
+    assert cycle is not None
+    assert cycle.tally.generated > ROW
+    assert len(cycle.changes.added) == (KEPT_PATHS if change == "added" else 0)
+    assert len(cycle.changes.updated) == (KEPT_PATHS if change == "updated" else 0)
 
 
 @relaxed

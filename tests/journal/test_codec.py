@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,64 @@ def test_a_line_with_one_other_value_is_read_or_is_an_error(data: st.DataObject)
     except JournalError:
         return
     assert isinstance(record, Record)
+
+
+def outcome(way: Callable[[bytes], Record], line: bytes) -> Record | str:
+    """What a way to read makes of a line: a record, or what is wrong with it."""
+    try:
+        return way(line)
+    except ValueError as error:
+        return str(error)
+
+
+ODD = (
+    *("null", "true", "1", "-0", "1.0", "1e0", "0", "-1", "01", "+1", "[]", "{}", '""', '"Z"'),
+    *(str(2**63 - 1), str(2**63), str(2**64), "1" * 30, "1e400", "NaN"),
+    *('"insight_generated"', '"\\u0069nsight_generated"', '"check_passed"', '"moon_landed"'),
+    *('"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', '"\x00"', '"\ud800"', "\ufeff"),
+    *(f'"{TS}"', f'"{TS[:-1]}"', f'"{TS[:-1]}+00:00"', f'"{TS.lower()}"', f'"{TS[:-1]}789Z"'),
+    *(f'"{TS[:-1]}7891Z"', f'"{TS.replace("T", " ")}"', f'"{TS[:10]}"', f'"{TS}\\" "'),
+    '"2026-11-31T10:00:00.000001Z"',
+    '{"version":1,"updateTime":"2026-11-01T10:00:00Z"}',
+    '{"version":9223372036854775808,"updateTime":"","type":"kvV2"}',
+    '{"version":18446744073709551616,"updateTime":"","type":"kvV2"}',
+    '{"type":"kvV2","updateTime":"","version":1,"more":0}',
+)
+"""What JSON may hold in place of a value, as text."""
+
+
+def spoilt(line: bytes) -> Iterator[bytes]:
+    """A line with one field in another form, left out, told twice, or more than it should have."""
+    fields = {name: json.dumps(value) for name, value in json.loads(line).items()}
+    for name in (*fields, "more"):
+        others = [(each, text) for each, text in fields.items() if each != name]
+        yield as_line(others)
+        for odd in ODD:
+            yield as_line([*others, (name, odd)])
+            yield as_line([(name, odd), *fields.items()])
+            yield as_line([*fields.items(), (name, odd)])
+
+
+def as_line(fields: list[tuple[str, str]]) -> bytes:
+    text = ", ".join(f"{json.dumps(name)}: {value}" for name, value in fields)
+    return f"{{{text}}}".encode(errors="surrogatepass")
+
+
+def test_an_insight_s_line_is_read_as_any_other_line_is() -> None:
+    insight = Insight(3, "2026-11-01T10:00:00Z")
+    event = InsightGenerated(worker=1, path="a/data/b", insight=insight, change="added")
+    line = encode(Record(seq=4, ts=TS, mono=5, run="r1", event=event, cycle=2))
+    for each in (line, line[:-2], line + b" x", *spoilt(line)):
+        assert outcome(codec.decoded, each) == outcome(codec._decoded, each), each
+
+
+@settings(deadline=None)
+@given(records(events(InsightGenerated)))
+def test_an_insight_s_line_is_written_as_any_other_line_is(record: Record) -> None:
+    fields = json.loads(encode(record))
+    event = msgspec.to_builtins(record.event)
+    assert list(fields)[-len(event) :] == list(event)
+    assert list(fields["insight"].items()) == list(event["insight"].items())
 
 
 # --- the form of a line -----------------------------------------------------------------------

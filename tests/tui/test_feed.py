@@ -201,7 +201,7 @@ def test_what_goes_wrong_in_the_thread_is_said(
     def fail(*_: object) -> View:
         raise KeyError("odd")
 
-    monkeypatch.setattr("tui.feed.apply", fail)
+    monkeypatch.setattr("tui.feed.Folded", fail)
     journal.write_bytes(NIGHTS["waiting"]().text())
     feed = FollowFeed(journal)
     feed.open()

@@ -21,7 +21,7 @@ VERSION = 1
 """The schema version that this program writes (`v` in each line)."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     """What all facts have in common: a type, which is the word in the journal."""
 
     @property
@@ -623,7 +623,7 @@ class Unknown(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One line of the journal. `cycle` is None outside cycles."""
 
     seq: int

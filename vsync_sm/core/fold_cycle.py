@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
@@ -102,14 +106,17 @@ def _workers_observed(view: View, _: e.Record, event: e.WorkersObserved) -> View
 
 
 def _ended(cycle: Cycle, number: int, failures: int = 0, paths: int = 1) -> tuple[Worker, ...]:
+    workers = [*cycle.workers]
+    _end(workers, number, paths, failures)
+    return tuple(workers)
+
+
+def _end(workers: list[Worker], number: int, paths: int, failures: int = 0) -> None:
     # Workers count from 1 and start in that order: look where it ought to stand.
-    workers = cycle.workers
     at = number - 1
-    if not 0 <= at < len(workers) or workers[at].number != number:
-        return workers
-    known = workers[at]
-    worker = replace(known, paths=known.paths + paths, failures=known.failures + failures)
-    return (*workers[:at], worker, *workers[at + 1 :])
+    if 0 <= at < len(workers) and workers[at].number == number:
+        known = workers[at]
+        workers[at] = replace(known, paths=known.paths + paths, failures=known.failures + failures)
 
 
 @CYCLE.on(e.InsightGenerated)
@@ -131,6 +138,43 @@ def _insight_generated(view: View, record: e.Record, event: e.InsightGenerated) 
         tally = replace(tally, generated=generated, updated=tally.updated + 1)
         changes = _sampled(cycle.changes, "updated", event.path)
     cycle = replace(cycle, tally=tally, workers=workers, changes=changes, moved=moved)
+    return replace(view, cycle=cycle)
+
+
+def insights_generated(view: View, records: Sequence[e.Record]) -> View:
+    """What a row of `insight_generated` does to the view, all at once: the same as one by one."""
+    cycle = view.cycle
+    if cycle is None:
+        return view
+    ended: defaultdict[int, int] = defaultdict(int)
+    added: list[str] = []
+    updated: list[str] = []
+    for record in records:
+        event: Any = record.event
+        ended[event.worker] += 1
+        if event.change != "unchanged":
+            (added if event.change == "added" else updated).append(event.path)
+    tally, changes = cycle.tally, cycle.changes
+    generated, changed = len(records), len(added) + len(updated)
+    tally = replace(
+        tally,
+        generated=tally.generated + generated,
+        added=tally.added + len(added),
+        updated=tally.updated + len(updated),
+        unchanged=tally.unchanged + generated - changed,
+    )
+    if changed:
+        changes = replace(
+            changes,
+            added=(*changes.added, *added)[:KEPT_PATHS],
+            updated=(*changes.updated, *updated)[:KEPT_PATHS],
+        )
+    workers = [*cycle.workers]
+    for number, paths in ended.items():
+        _end(workers, number, paths)
+    cycle = replace(
+        cycle, tally=tally, workers=tuple(workers), changes=changes, moved=records[-1].mono
+    )
     return replace(view, cycle=cycle)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -49,8 +50,13 @@ def moment(text: str) -> int:
 
 def timestamp(wall: int) -> str:
     """Nanoseconds since 1970 as RFC 3339 in UTC, with microseconds: as the journal has it."""
-    moment_ = datetime.fromtimestamp(wall // _NS, UTC).replace(microsecond=wall % _NS // 1_000)
-    return moment_.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    second, ns = divmod(wall, _NS)
+    return f"{_second(second)}.{ns // 1_000:06}Z"
+
+
+@lru_cache(maxsize=2)  # thousands of lines are written in one second
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 # gc=False, here and where else a cycle holds one a secret: nothing that they hold could hold them,

@@ -82,7 +82,11 @@ _WARNING = (
     e.ChecksPostponed,
     e.Unknown,
 )
-_ERROR = (e.SaveRefused,)
+_GRAVITY: dict[type, Severity] = {
+    **dict.fromkeys(_DEBUG, "debug"),
+    **dict.fromkeys(_WARNING, "warning"),
+    e.SaveRefused: "error",
+}
 _HEALING = frozenset(kind.word for kind in FaultKind if kind.heals)
 
 
@@ -91,11 +95,7 @@ def severity(event: e.Event | e.Unknown) -> Severity:
     grave = _DEPENDS.get(type(event))
     if grave is not None:
         return grave(event)
-    if isinstance(event, _DEBUG):
-        return "debug"
-    if isinstance(event, _WARNING):
-        return "warning"
-    return "error" if isinstance(event, _ERROR) else "info"
+    return _GRAVITY.get(type(event), "info")
 
 
 def _end_severity(event: e.RunFinished) -> Severity:

@@ -1,8 +1,8 @@
 """The run view: one pure fold over the journal that everything shown is taken from.
 
-`apply(view, record)` gives the view after one more fact. Console, status, metrics, log and
-replay all use it, so what an operator saw live is what a post-mortem shows. Times are the
-records' own (`ts`, `mono`).
+`apply(view, record)` gives the view after one more fact, and `Folded` the same after many.
+Console, status, metrics, log and replay all use it, so what an operator saw live is what a
+post-mortem shows. Times are the records' own (`ts`, `mono`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import msgspec
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
-from vsync_sm.core.fold_cycle import CYCLE
+from vsync_sm.core.fold_cycle import CYCLE, insights_generated
 from vsync_sm.core.fold_run import RUN
 from vsync_sm.core.fold_save import SAVE
 from vsync_sm.core.folding import KEPT, KEPT_PATHS, KEPT_SAVES, Fold
 from vsync_sm.core.ready import ready
 from vsync_sm.core.shapes import View, When
 
-__all__ = ["KEPT", "KEPT_PATHS", "KEPT_SAVES", "View", "apply", "view_of"]
+__all__ = ["KEPT", "KEPT_PATHS", "KEPT_SAVES", "Folded", "View", "apply", "view_of"]
 
 ready(View)
 
@@ -38,6 +38,47 @@ def apply(view: View, record: e.Record) -> View:
     if fold is not None:
         view = fold(view, record, record.event)
     return replace(view, seq=record.seq, now=When(record.ts, record.mono))
+
+
+ROW = 1_000
+"""So many insights are folded at once, at the most."""
+
+
+class Folded:
+    """The same fold, for who takes more records than looks at the view.
+
+    Nearly all records of a journal are insights, which add to counts and little else: a row of them
+    waits for somebody to look, and is folded at once.
+    """
+
+    def __init__(self, view: View | None = None) -> None:
+        """`view` has folded what came before."""
+        self._view = view or View()
+        self._seq = self._view.seq
+        self._row: list[e.Record] = []
+
+    @property
+    def view(self) -> View:
+        """The view after all records that were taken: what `apply` gives, one by one."""
+        row = self._row
+        if row:
+            last = row[-1]
+            view = insights_generated(self._view, row)
+            self._view = replace(view, seq=last.seq, now=When(last.ts, last.mono))
+            row.clear()
+        return self._view
+
+    def take(self, record: e.Record) -> None:
+        """One more record; one that is not above the last one taken is skipped."""
+        if record.seq <= self._seq:
+            return
+        self._seq = record.seq
+        if type(record.event) is not e.InsightGenerated:
+            self._view = apply(self.view, record)
+            return
+        self._row.append(record)
+        if len(self._row) == ROW:
+            self._view = self.view
 
 
 def view_of(event: e.SegmentOpened) -> View:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import orjson
 from msgspec import Meta
 
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import EVENTS, VERSION, Event, Record, Unknown
+from vsync_sm.core.events import EVENTS, VERSION, Event, InsightGenerated, Record, Unknown
+from vsync_sm.core.insight import Insight
 from vsync_sm.core.ready import ready
 
 Fields = dict[str, Any]
@@ -44,7 +45,34 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
     cycle: Annotated[int, Meta(ge=1)] | None = None
 
 
-ready(_Envelope, *EVENTS.values())
+_MOST = (1 << 63) - 1
+_Number = Annotated[int, Meta(ge=0, le=_MOST)]
+_FromOne = Annotated[int, Meta(ge=1, le=_MOST)]
+
+
+class _InsightLine(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A whole line of the type that nearly all lines have, in the version that we write.
+
+    It takes less than `_Envelope` and the event do: what it does not take is read by them.
+    """
+
+    v: Annotated[int, Meta(ge=VERSION, le=VERSION)]
+    seq: _FromOne
+    ts: str
+    mono: _Number
+    run: Annotated[str, Meta(min_length=1)]
+    type: Literal["insight_generated"]
+    worker: Annotated[int, Meta(le=_MOST)]
+    path: str
+    insight: Insight
+    change: str
+    cycle: _FromOne | None = None
+
+
+ready(_Envelope, _InsightLine, *EVENTS.values())
+
+_insight_line = msgspec.json.Decoder(_InsightLine).decode
+_time = msgspec.json.Decoder(Annotated[datetime, Meta(tz=True)]).decode
 
 
 def encode(record: Record) -> bytes:
@@ -64,7 +92,9 @@ def encode(record: Record) -> bytes:
     }
     if record.cycle is not None:
         fields["cycle"] = record.cycle
-    if isinstance(event, Unknown):
+    if type(event) is InsightGenerated:
+        _add_insight(fields, event)
+    elif isinstance(event, Unknown):
         fields |= {"v": event.version, "type": event.type, **event.fields}
     else:
         fields |= msgspec.to_builtins(event)
@@ -75,6 +105,20 @@ def encode(record: Record) -> bytes:
     if b"null" in line:  # rare: nothing is there, or orjson's word for NaN and infinity
         _prove_readable(line)
     return line
+
+
+def _add_insight(fields: Fields, event: InsightGenerated) -> None:
+    # What `to_builtins` would give, in half the time: nearly every line is one of these.
+    insight = event.insight
+    fields["type"] = "insight_generated"
+    fields["worker"] = event.worker
+    fields["path"] = event.path
+    fields["insight"] = {
+        "version": insight.version,
+        "updateTime": insight.updateTime,
+        "type": insight.type,
+    }
+    fields["change"] = event.change
 
 
 def _prove_readable(line: bytes) -> None:
@@ -125,18 +169,39 @@ def decode(line: bytes, *, line_number: int, byte: int, file: str = "") -> Recor
         JournalError: this is no line of a journal.
     """
     try:
-        return _decode(line)
+        return decoded(line)
     except ValueError as error:
         raise JournalError(str(error), line=line_number, byte=byte, file=file) from None
 
 
-def _decode(line: bytes) -> Record:
+def decoded(line: bytes) -> Record:
+    """The same, for who can tell by itself where the line stands. Raises ValueError."""
+    try:
+        told = _insight_line(line)
+        ts, insight = told.ts, told.insight
+        _time(f'"{ts}"')
+    except ValueError:
+        return _decoded(line)
+    if not _as_a_journal_has_it(ts) or insight.version > _MOST:
+        return _decoded(line)
+    event = InsightGenerated(
+        worker=told.worker, path=told.path, insight=insight, change=told.change
+    )
+    return Record(told.seq, ts, told.mono, told.run, event, told.cycle)
+
+
+def _as_a_journal_has_it(ts: str) -> bool:
+    """Whether what is a datetime is also an RFC 3339 time in UTC, in nanoseconds at the most."""
+    return ts[-1] == "Z" and ts[10] != " " and len(ts) <= _LONGEST_TS
+
+
+def _decoded(line: bytes) -> Record:
     fields = orjson.loads(line)
     envelope = msgspec.convert(fields, _Envelope)
     ts = fields["ts"]
     if not ts.endswith("Z"):
         raise ValueError("ts is not in UTC")
-    if ts[10] == " " or len(ts) > _LONGEST_TS:  # a datetime, but no RFC 3339 time in nanoseconds
+    if not _as_a_journal_has_it(ts):
         raise ValueError(f"ts is no time as a journal has it: {ts[:40]}")
     version = envelope.v
     cls = EVENTS.get(envelope.type)

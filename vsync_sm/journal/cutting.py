@@ -21,7 +21,7 @@ from vsync_sm.core.events import CycleStarted, Record, RunStarted, SegmentOpened
 from vsync_sm.core.insight import moment
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.moments import Age, Asked, Clock, Edge, OfCycle, Seq, wall_of
-from vsync_sm.core.view import View, apply
+from vsync_sm.core.view import Folded, View
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.history import is_history, read_history
 from vsync_sm.journal.reader import JournalReader
@@ -184,7 +184,7 @@ def records_of(journal: Path, span: Span = WHOLE) -> Iterator[Record]:
             if record.seq >= span.first and (span.last is None or record.seq <= span.last):
                 yield record
         return
-    memory, view, before = Memory(), View(), None
+    memory, fold, before = Memory(), Folded(), None
     with _reader(journal, span.first) as reader:
         if not reader.exists():
             raise JournalError(f"no such journal: {journal}", line=0, byte=0)
@@ -193,10 +193,11 @@ def records_of(journal: Path, span: Span = WHOLE) -> Iterator[Record]:
                 return
             if record.seq < span.first:
                 memory.note(record)
-                view, before = apply(view, record), record
+                fold.take(record)
+                before = record
                 continue
             if before is not None:
-                yield _opened(memory, view, before)
+                yield _opened(memory, fold.view, before)
                 before = None
             yield record
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import VERSION, Record, SegmentOpened
-from vsync_sm.journal.codec import decode
+from vsync_sm.journal.codec import decoded
 from vsync_sm.journal.segments import (
     PACKED,
     UNREADABLE,
@@ -366,19 +366,26 @@ class JournalReader:
     # --- the lines ---
 
     def _next(self, line: bytes) -> Record:
-        file = self._file.name if self._several else ""
-        record = decode(line, line_number=self._line, byte=self._byte, file=file)
-        event = record.event
-        if self._line == 1 and isinstance(event, SegmentOpened):
-            if self._before is None:
-                self._seq = record.seq - 1
-            else:
-                self._check(event, self._before)
-        elif self._before is not None and self._line == 1:
-            raise self._error(f"segment_opened is due after {self._before.name}")
+        try:
+            record = decoded(line)
+        except ValueError as error:
+            raise self._error(str(error)) from None
+        if self._line == 1:
+            self._begin_with(record)
         if record.seq != self._seq + 1:
             raise self._error(f"seq {record.seq} where {self._seq + 1} was due")
         return record
+
+    def _begin_with(self, record: Record) -> None:
+        """The first line of a file says of the one before it what it must be."""
+        event, before = record.event, self._before
+        if isinstance(event, SegmentOpened):
+            if before is None:
+                self._seq = record.seq - 1
+            else:
+                self._check(event, before)
+        elif before is not None:
+            raise self._error(f"segment_opened is due after {before.name}")
 
     def _check(self, event: SegmentOpened, before: _Closed) -> None:
         if event.predecessor_seq != before.last_seq:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
-from vsync_sm.core.view import View, apply
+from vsync_sm.core.view import Folded, View
 from vsync_sm.journal import telling
 from vsync_sm.journal.audit import Audit, Contradiction
 from vsync_sm.journal.story import Close, Damage, Item, Story
@@ -29,7 +29,6 @@ class Replay:
         found: the cycle that was asked for has come; always true when none was.
         contradictions: the first `KEPT` of them.
         damage: where the journal could not be read any further.
-        view: the fold of all that was read.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Replay:
     ) -> None:
         self.contradictions: list[Contradiction] = []
         self.damage: Damage | None = None
-        self.view = View()
+        self._fold = Folded()
         self._records = records
         self._json = json
         self._lines = lines
@@ -51,6 +50,11 @@ class Replay:
         self._untold = 0
         self._audit = None if history else Audit()
         self._story = Story(cycle)
+
+    @property
+    def view(self) -> View:
+        """The fold of all that was read."""
+        return self._fold.view
 
     @property
     def ok(self) -> bool:
@@ -103,12 +107,18 @@ class Replay:
         )
 
     def _facts(self) -> Iterator[Item]:
+        fold, audit, story = self._fold, self._audit, self._story
         for line, record in enumerate(self._records, start=1):
             self._read = line
-            before, self.view = self.view, apply(self.view, record)
-            for contradiction in self._audit.check(line, record) if self._audit else ():
-                yield from self._contradicted(contradiction)
-            yield from self._story.note(line, record, self.view, before)
+            told = story.may_tell(record)
+            if told:
+                before = fold.view
+            fold.take(record)
+            if audit is not None:
+                for contradiction in audit.check(line, record):
+                    yield from self._contradicted(contradiction)
+            if told:
+                yield from story.note(line, record, fold.view, before)
 
     def _contradicted(self, contradiction: Contradiction) -> Iterator[Item]:
         if len(self.contradictions) == KEPT:

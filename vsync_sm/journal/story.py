@@ -7,7 +7,7 @@ What a cycle's item holds is bounded, however many paths it had.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -174,13 +174,14 @@ class Story:
         self._waited_for = ("", "")
         self.found = cycle is None
 
-    def note(self, line: int, record: e.Record, view: View, before: View) -> Iterable[Item]:
-        """What is to be told after one more record; `view` has it folded in, `before` not yet."""
-        if type(record.event) in _UNTOLD and self._only is None:
-            return ()
-        return self._note(line, record, view, before)
+    def may_tell(self, record: e.Record) -> bool:
+        """Whether there may be anything to tell of a record: of the others `note` need not hear."""
+        if type(record.event) not in _UNTOLD:
+            return True
+        return self._only is not None and record.cycle == self._only
 
-    def _note(self, line: int, record: e.Record, view: View, before: View) -> Iterator[Item]:
+    def note(self, line: int, record: e.Record, view: View, before: View) -> Iterator[Item]:
+        """What is to be told after one more record; `view` has it folded in, `before` not yet."""
         event = record.event
         if isinstance(event, e.RunStarted):
             yield from self._run_started(line, record, event, before)

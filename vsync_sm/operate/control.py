@@ -111,7 +111,7 @@ class Control:
     def __call__(self, record: Record, view: View) -> None:
         """Keep the newest view; with each cycle, see that the socket can still be found."""
         self._view = view
-        if self._listener is not None and isinstance(record.event, CycleStarted):
+        if type(record.event) is CycleStarted and self._listener is not None:
             with suppress(RuntimeError):  # there are no more threads: the next cycle tries again
                 threading.Thread(target=self._mend, name="control-mend", daemon=True).start()
 

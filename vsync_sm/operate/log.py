@@ -36,6 +36,7 @@ EACH = 20
 A restored snapshot would else fill a log with all its paths, cycle after cycle.
 """
 
+_ENDS = (e.CycleFinished, e.RunFinished)
 _OF_PATHS = (e.PathFailed, e.InsightCarriedForward, e.InsightRegressed)
 
 _CLEAR = "\r\x1b[K"
@@ -69,7 +70,7 @@ class Progress:
 
     def __call__(self, record: e.Record, view: View) -> None:
         """Redraw the line, ten times a second at most; a cycle's end clears it."""
-        if isinstance(record.event, e.CycleFinished | e.RunFinished):
+        if type(record.event) in _ENDS:
             self.clear()
         elif self._draws and record.mono - self._drawn >= _PROGRESS_NS and view.cycle is not None:
             self._drawn = record.mono

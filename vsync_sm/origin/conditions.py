@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from vsync_sm.core import events as e
@@ -38,6 +38,14 @@ class Conditions:
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
+
+    def told_with(self, events: Iterable[e.Event]) -> Iterator[e.Event]:
+        """The facts, and behind each one that tells of a change the change."""
+        for event in events:
+            yield event
+            changed = self.after(event)
+            if changed is not None:
+                yield changed
 
     def after(self, event: e.Event) -> e.ServerConditionChanged | None:
         """The change that a fact tells of, None when it tells of none."""

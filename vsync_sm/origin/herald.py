@@ -79,8 +79,4 @@ class Herald:
             self._ledger.tell(AllowanceSpent(allowance=before.id, why="saved"))
 
     def _write(self, *events: Event) -> None:
-        for event in events:
-            self._ledger.tell(event)
-            changed = self._conditions.after(event)
-            if changed is not None:
-                self._ledger.tell(changed)
+        self._ledger.tell(*self._conditions.told_with(events))

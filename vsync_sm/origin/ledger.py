@@ -9,13 +9,14 @@ from vsync_sm.core.condensing import condensed
 from vsync_sm.core.events import CycleFinished, Event, Record
 from vsync_sm.core.machine import State
 from vsync_sm.core.memory import Memory
-from vsync_sm.core.view import View, apply
+from vsync_sm.core.view import Folded, View
 from vsync_sm.journal.writer import Journal
 
 _IN_A_CYCLE = frozenset(map(str, (State.listing, State.working)))
 
 Sink = Callable[[Record, View], None]
-"""Gets each record, with the view after it, once it is in the journal's hands. Must not raise."""
+"""Gets each record once it is in the journal's hands, with the view after it and all that was told
+together with it. Must not raise."""
 
 
 class Ledger:
@@ -35,23 +36,38 @@ class Ledger:
         `changes_only`: unchanged insights are counted, and not told one by one.
         """
         self.memory = memory
-        self.view = view
         self.cycle: int | None = None
+        self._fold = Folded(view)
         self._journal = journal
         self._sinks = sinks
         self._changes_only = changes_only
 
+    @property
+    def view(self) -> View:
+        """The run view after the last record."""
+        return self._fold.view
+
     def tell(self, *events: Event) -> None:
         """Write the events down, in the running cycle if there is one. Raises Fault(JOURNAL)."""
         told = condensed(events, self.memory.carried) if self._changes_only else events
-        for event in told:
-            self._show(self._journal.append(event, cycle=self.cycle))
-            if isinstance(event, CycleFinished):
-                self.cycle = None
+        self._show([self._written(event) for event in told])
         if self._journal.full and self._may_rotate():
-            running = self.view.cycle.number if self.view.cycle is not None else None
-            known = checkpoint(self.view, self.memory)
-            self._show(self._journal.rotate(self.view.state.name, known, cycle=running))
+            view = self.view
+            running = view.cycle.number if view.cycle is not None else None
+            known = checkpoint(view, self.memory)
+            opened = self._journal.rotate(view.state.name, known, cycle=running)
+            self._show([self._taken(opened)])
+
+    def _written(self, event: Event) -> Record:
+        record = self._journal.append(event, cycle=self.cycle)
+        if type(event) is CycleFinished:
+            self.cycle = None
+        return self._taken(record)
+
+    def _taken(self, record: Record) -> Record:
+        self.memory.note(record)
+        self._fold.take(record)
+        return record
 
     def _may_rotate(self) -> bool:
         # Not before the checks have passed, nor from a verdict to the end of its cycle, nor behind
@@ -60,12 +76,6 @@ class Ledger:
             return False
         name = self.view.state.name
         return name in _IN_A_CYCLE if self.view.cycle is not None else name == State.waiting
-
-    def _show(self, record: Record) -> None:
-        self.memory.note(record)
-        self.view = apply(self.view, record)
-        for sink in self._sinks:
-            sink(record, self.view)
 
     def tell_synced(self, *events: Event) -> None:
         """The same, and return only when it lies on the disk."""
@@ -76,3 +86,9 @@ class Ledger:
         """Flush what has waited long enough, or everything before an idle time."""
         if idle or self._journal.flush_due(mono):
             self._journal.flush()
+
+    def _show(self, records: Sequence[Record]) -> None:
+        view = self.view
+        for record in records:
+            for sink in self._sinks:
+                sink(record, view)

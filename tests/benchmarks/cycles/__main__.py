@@ -1,35 +1,41 @@
-"""What a cycle costs: `python -m tests.benchmarks.cycles` (`just bench`).
+"""What vsync costs, and how fast it is: `python -m tests.benchmarks.cycles` (`just bench`).
 
 `reads` holds both ways to read against a load generator and hvac's own loop, `saves` a first save
-against later ones, `growth` a cycle of few secrets against those of many. What is compared runs in
+against later ones, `growth` a cycle of few secrets against those of many; `starts` tells how long a
+start takes, `kindness` what Vault sees of ceiling, back-off and audit log. What is compared runs in
 turns, round by round, on the same servers: on a noisy machine the ratios hold, the times do not.
-Medians are printed.
+Medians are printed. Without a name all of it runs, for about ten minutes; with `--quick` for one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-import orjson
+import msgspec
 
-from tests.benchmarks.cycles.field import field, write
-from tests.benchmarks.cycles.runs import Ran, run
-from tests.benchmarks.cycles.yardsticks import Measured, hvac_default, wrk, wrk_there
+from tests.benchmarks.cycles import docs
+from tests.benchmarks.cycles.asked import QUICK, Asked
+from tests.benchmarks.cycles.growth import growth
+from tests.benchmarks.cycles.kindness import kindness
+from tests.benchmarks.cycles.reads import reads
+from tests.benchmarks.cycles.saves import saves
+from tests.benchmarks.cycles.starts import starts
+from tests.benchmarks.cycles.tables import Report, Table, text
+from tests.benchmarks.cycles.yardsticks import wrk_there
 
-WORKERS = 16
-SIZES = (1_000, 10_000, 100_000)
-CHANGED = 3
-HVAC = "hvac's own loop"
-VSYNC = "vsync, a path a request"
-FOLDERS = "vsync, a folder a request"
-
-Row = dict[str, Any]
+BENCHES: dict[str, Callable[[Asked], dict[str, Table]]] = {
+    "starts": starts,
+    "reads": reads,
+    "saves": saves,
+    "growth": growth,
+    "kindness": kindness,
+}
 
 
 def say(line: str = "") -> None:
@@ -40,146 +46,81 @@ def say(line: str = "") -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 2: the load generator is missing."""
-    parser = argparse.ArgumentParser(prog="just bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "tables", nargs="*", choices=[[], *TABLES], help="all, unless some are named"
-    )
-    parser.add_argument("--secrets", type=int, default=10_000, help="for reads and saves")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=WORKERS)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="for growth")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser = _parser()
     told = parser.parse_args(arguments)
-    if not wrk_there():
-        sys.stderr.write("bench: wrk is missing, the load generator: apt-get install wrk\n")
-        return 2
-    found = {name: TABLES[name](told) for name in told.tables or TABLES}
+    if told.from_json:
+        report = msgspec.json.decode(told.from_json.read_bytes(), type=Report)
+        for table in report.tables.values():
+            _show(table)
+    else:
+        benches = told.benches or [*BENCHES]
+        if "reads" in benches and not wrk_there():
+            sys.stderr.write("bench: wrk is missing, the load generator: apt-get install wrk\n")
+            return 2
+        report = _measure(benches, _asked(told))
     if told.json:
-        told.json.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        told.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    if told.docs:
+        for file in docs.write(report):
+            say(f"written: {file}")
     return 0
 
 
-# --- one read a path -------------------------------------------------------------------------
-
-
-def reads(told: argparse.Namespace) -> list[Row]:
-    """Beside a load generator, and hvac's own loop."""
-    with tempfile.TemporaryDirectory(prefix="vsync-bench-") as scratch:
-        home = Path(scratch)
-        with field(home, told.secrets) as there:
-            run(there, home, workers=told.workers)  # a first save: the others find nothing to do
-            ways: dict[str, Callable[[], Measured]] = {
-                "wrk": lambda: wrk(there, told.workers),
-                HVAC: lambda: hvac_default(there, told.workers),
-                VSYNC: lambda: _reading(
-                    run(there, home, workers=told.workers, detailedMetadata="off"), "working"
-                ),
-                FOLDERS: lambda: _reading(
-                    run(there, home, workers=told.workers), "listing", "working"
-                ),
-            }
-            seen = _in_turns(ways, told.rounds)
-    rates = {name: median(each.rate for each in found) for name, found in seen.items()}
-    say(f"\nreading metadata: {told.secrets:,} secrets, {told.workers} workers")
-    say(f"{'':26} {'paths/s':>8} {'own CPU µs/path':>16} {'server CPU µs/path':>19} {'/ wrk':>6}")
-    rows = []
-    for name, found in seen.items():
-        own = median(each.own_cpu_s / each.paths * 1e6 for each in found)
-        server = median(each.server_cpu_s / each.paths * 1e6 for each in found)
-        share = rates[name] / rates["wrk"]
-        say(f"{name:26} {rates[name]:8,.0f} {own:16.0f} {server:19.0f} {share:6.2f}")
-        rows.append({"way": name, "rate": rates[name], "own_us": own, "server_us": server})
-    say(f"{VSYNC}: {rates[VSYNC] / rates[HVAC]:.1f} times as fast as {HVAC}")
-    return rows
-
-
-def _reading(ran: Ran, *phases: str) -> Measured:
-    """The phases in which the metadata comes; the CPU is that of the whole process."""
-    return Measured(
-        paths=ran.cycle.listed,
-        wall_s=sum(ran.cycle.phases[phase] for phase in phases),
-        own_cpu_s=ran.own_cpu_s,
-        server_cpu_s=ran.server_cpu_s,
+def _parser() -> argparse.ArgumentParser:
+    first, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="just bench",
+        description=f"{first.split(':')[0]}.",
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def _in_turns(ways: dict[str, Callable[[], Measured]], rounds: int) -> dict[str, list[Measured]]:
-    seen: dict[str, list[Measured]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            seen[name].append(way())
-    return seen
-
-
-# --- saves -----------------------------------------------------------------------------------
-
-
-def saves(told: argparse.Namespace) -> list[Row]:
-    """A first save, cycles with a few changes, and cycles with none."""
-    seen: dict[str, list[Ran]] = {"first": [], f"{CHANGED} changes": [], "none": []}
-    with (
-        tempfile.TemporaryDirectory(prefix="vsync-bench-") as scratch,
-        field(Path(scratch), told.secrets) as there,
-    ):
-        for number in range(told.rounds):
-            home = Path(scratch, str(number))
-            home.mkdir()
-            there.consul.json("DELETE", "/v1/kv/bench/?recurse")
-            seen["first"].append(run(there, home, workers=told.workers))
-            write(there.bao, there.paths[:CHANGED])
-            seen[f"{CHANGED} changes"].append(run(there, home, workers=told.workers))
-            seen["none"].append(run(there, home, workers=told.workers))
-    say(f"\nsaving: {told.secrets:,} secrets, 64 buckets")
-    say(f"{'':12} {'saving ms':>10} {'reindexing ms':>14} {'to Consul':>10}")
-    rows = []
-    for name, found in seen.items():
-        row: Row = {"save": name}
-        for phase in ("saving", "reindexing"):
-            row[phase] = median(each.cycle.phases.get(phase, 0.0) for each in found) * 1e3
-        row["requests"] = median(each.cycle.requests.consul for each in found)
-        say(f"{name:12} {row['saving']:10.1f} {row['reindexing']:14.1f} {row['requests']:10.0f}")
-        rows.append(row)
-    return rows
-
-
-# --- growth ----------------------------------------------------------------------------------
-
-
-def growth(told: argparse.Namespace) -> list[Row]:
-    """Time and memory against the number of secrets."""
-    rows: list[Row] = []
-    say(f"\ngrowth: one cycle that finds nothing to save, {told.workers} workers")
-    say(
-        f"{'secrets':>9} {'s':>7} {'µs each':>8} {'own CPU µs each':>16} {'MiB':>5}"
-        f" {'journal MiB':>12}"
+    parser.add_argument(
+        "benches", nargs="*", choices=[[], *BENCHES], help="all, unless some are named"
     )
-    for secrets in told.sizes:
-        with tempfile.TemporaryDirectory(prefix="vsync-bench-") as scratch:
-            home = Path(scratch)
-            with field(home, secrets) as there:
-                run(there, home, workers=told.workers)
-                found = [run(there, home, workers=told.workers) for _ in range(told.rounds)]
-        row = {
-            "secrets": secrets,
-            "seconds": median(each.seconds for each in found),
-            "own_cpu_s": median(each.own_cpu_s for each in found),
-            "rss_bytes": median(each.rss_bytes for each in found),
-            "journal_bytes": median(each.journal_bytes for each in found),
-        }
-        say(
-            f"{secrets:9,} {row['seconds']:7.2f} {row['seconds'] / secrets * 1e6:8.0f}"
-            f" {row['own_cpu_s'] / secrets * 1e6:16.0f} {row['rss_bytes'] / 2**20:5.0f}"
-            f" {row['journal_bytes'] / 2**20:12.1f}"
-        )
-        rows.append(row)
-    return rows
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, one round")
+    parser.add_argument("--secrets", type=int, help="for reads and kindness")
+    parser.add_argument("--insights", type=int, help="for saves")
+    parser.add_argument("--sizes", type=int, nargs="+", help="for growth, in a real OpenBao")
+    parser.add_argument(
+        "--imagined", type=int, nargs="+", help="for growth, by a server that answers from memory"
+    )
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument(
+        "--docs", action="store_true", help="put them into docs/performance.md, draw its picture"
+    )
+    parser.add_argument(
+        "--from-json", type=Path, metavar="FILE", help="measure nothing: take what --json wrote"
+    )
+    return parser
 
 
-TABLES: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
-    "reads": reads,
-    "saves": saves,
-    "growth": growth,
-}
+def _asked(told: argparse.Namespace) -> Asked:
+    given = {name: getattr(told, name) for name in Asked.__struct_fields__}
+    given = {name: value for name, value in given.items() if value is not None}
+    for sizes in ("sizes", "imagined"):
+        if sizes in given:
+            given[sizes] = tuple(given[sizes])
+    return msgspec.structs.replace(QUICK if told.quick else Asked(), **given)
+
+
+def _measure(benches: Sequence[str], asked: Asked) -> Report:
+    tables: dict[str, Table] = {}
+    for name in benches:
+        found = BENCHES[name](asked)
+        for table in found.values():
+            _show(table)
+        tables |= found
+    when = f"{datetime.now(UTC):%d %B %Y}"
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, servers on loopback"
+    return Report(when=when, machine=machine, tables=tables)
+
+
+def _show(table: Table) -> None:
+    for line in text(table):
+        say(line)
+
 
 if __name__ == "__main__":
     sys.exit(main())

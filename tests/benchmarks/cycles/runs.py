@@ -1,28 +1,57 @@
-"""One cycle of vsync in a process of its own, and what it took."""
+"""Cycles of an origin in a process of its own, and what each took.
+
+The process (`python -m tests.benchmarks.cycles.runs`) puts an origin together as `vsync-sm
+--headless` does, and looks at the clocks where a cycle begins and ends: what a start costs is not
+counted among a cycle's CPU.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.benchmarks.cycles.field import MOUNT, Field, cpu_s
-from vsync_sm.core.events import CycleFinished
-from vsync_sm.journal.reader import read_journal
+from tests.benchmarks.cycles.field import Field, cpu_s
+from vsync_sm import wiring
+from vsync_sm.config import load
+from vsync_sm.core.events import (
+    CycleFinished,
+    CycleStarted,
+    Record,
+    RetryScheduled,
+    SaveCommitted,
+)
+from vsync_sm.core.view import View
+from vsync_sm.origin.inbox import Inbox, SignalCame
+from vsync_sm.origin.orders import Mode
+
+TIMEOUT = "30m"
+PER_BUCKET = 2_000
+"""So many insights lie in a bucket; about 3,700 would fit."""
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """One `vsync-sm --headless --once`: its cycle as the journal tells it, and the process."""
+    """One cycle: as the journal tells it, and what both processes took meanwhile.
+
+    `rss_bytes` is the most memory that its process has had so far; `keys` those written to Consul;
+    `audit` where its part of the server's audit log begins and ends, bytes.
+    """
 
     cycle: CycleFinished
     own_cpu_s: float
     server_cpu_s: float
     rss_bytes: int
-    journal_bytes: int
+    keys: int
+    retries: int
+    audit: tuple[int, int]
 
     @property
     def seconds(self) -> float:
@@ -30,42 +59,126 @@ class Ran(msgspec.Struct, frozen=True):
         return sum(self.cycle.phases.values())
 
 
-def run(field: Field, home: Path, *, workers: int, num_buckets: int = 64, **vault: Any) -> Ran:
-    """One cycle under the sync path `bench/`; `vault` are further settings of `origin.vault`."""
-    journal = home / "journal.jsonl"
+class _Asked(msgspec.Struct, frozen=True):
+    config: str
+    journal: str
+    cycles: int
+    server: int
+    audit_log: str
+
+
+def buckets_for(secrets: int) -> int:
+    """A `numBuckets` for so many."""
+    return max(64, -(-secrets // PER_BUCKET))
+
+
+def configuration(field: Field, home: Path, *, workers: int, **vault: Any) -> Path:
+    """A configuration file; the token is left to the environment."""
     config = home / "config.json"
-    config.write_text(
-        json.dumps(
-            {
-                "numBuckets": num_buckets,
-                "origin": {
-                    "vault": {"address": field.bao.address, **vault},
-                    "consul": {"address": field.consul.address},
-                    "mounts": [MOUNT],
-                    "syncPath": "bench/",
-                    "numWorkers": workers,
-                },
-            }
+    origin = {
+        "vault": {"address": field.vault.address, **vault},
+        "consul": {"address": field.consul.address},
+        "mounts": [field.mount],
+        "syncPath": f"bench/{field.mount}",
+        "numWorkers": workers,
+        "tick": "1s",
+        "renewToken": False,  # else the token's keeper asks meanwhile, too
+        "timeout": TIMEOUT,
+    }
+    config.write_text(json.dumps({"numBuckets": buckets_for(field.secrets), "origin": origin}))
+    return config
+
+
+def environment(field: Field) -> dict[str, str]:
+    """The environment in which an origin knows its token: a token is in no process list."""
+    return {**os.environ, "VSYNC_ORIGIN_VAULT_TOKEN": field.vault.token}
+
+
+def run(field: Field, home: Path, *, workers: int, cycles: int = 1, **vault: Any) -> list[Ran]:
+    """So many cycles by one origin with a new journal; `vault`: more of `origin.vault`."""
+    journal = home / "journal.jsonl"
+    for old in home.glob("journal*"):
+        old.unlink()
+    asked = _Asked(
+        config=str(configuration(field, home, workers=workers, **vault)),
+        journal=str(journal),
+        cycles=cycles,
+        server=field.vault.pid,
+        audit_log=str(field.audit_log or ""),
+    )
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.cycles.runs"],
+        input=msgspec.json.encode(asked),
+        env=environment(field),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    ran = msgspec.json.decode(told.stdout, type=list[Ran])
+    wrong = [each.cycle for each in ran if each.cycle.outcome not in {"saved", "unchanged"}]
+    if wrong or len(ran) != cycles:
+        raise RuntimeError(f"a cycle was not complete: {wrong or len(ran)}")
+    return ran
+
+
+class _Meter:
+    """Looks at the clocks where a cycle begins and ends; stops the run after the last one."""
+
+    def __init__(self, asked: _Asked, inbox: Inbox) -> None:
+        self.ran: list[Ran] = []
+        self._asked = asked
+        self._inbox = inbox
+        self._begin()
+
+    def __call__(self, record: Record, _: View) -> None:
+        event = record.event
+        if isinstance(event, CycleStarted):
+            self._begin()
+        elif isinstance(event, SaveCommitted):
+            self._keys = event.keys
+        elif isinstance(event, RetryScheduled):
+            self._retries += 1
+        elif isinstance(event, CycleFinished):
+            self._end(event)
+
+    def _begin(self) -> None:
+        self._keys = self._retries = 0
+        self._own, self._server = time.process_time(), cpu_s(self._asked.server)
+        self._audited = self._audit_bytes()
+
+    def _end(self, cycle: CycleFinished) -> None:
+        self.ran.append(
+            Ran(
+                cycle=cycle,
+                own_cpu_s=time.process_time() - self._own,
+                server_cpu_s=cpu_s(self._asked.server) - self._server,
+                rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                keys=self._keys,
+                retries=self._retries,
+                audit=(self._audited, self._audit_bytes()),
+            )
         )
-    )
-    before, began = cpu_s(field.bao.pid), journal.stat().st_size if journal.exists() else 0
-    arguments = ["--headless", "--once", "--config", str(config), "--journal", str(journal)]
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "vsync_sm.cli", *arguments],
-        {**os.environ, "VSYNC_ORIGIN_VAULT_TOKEN": field.bao.token},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 2, str(home / "stderr"), os.O_WRONLY | os.O_CREAT, 0o600)
-        ],
-    )
-    _, status, used = os.wait4(pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise RuntimeError((home / "stderr").read_text()[-2_000:])
-    finished = [r.event for r in read_journal(journal) if isinstance(r.event, CycleFinished)]
-    return Ran(
-        cycle=finished[-1],
-        own_cpu_s=used.ru_utime + used.ru_stime,
-        server_cpu_s=cpu_s(field.bao.pid) - before,
-        rss_bytes=used.ru_maxrss * 1024,
-        journal_bytes=journal.stat().st_size - began,
+        if len(self.ran) == self._asked.cycles:
+            self._inbox.post(SignalCame(signal.SIGTERM))
+
+    def _audit_bytes(self) -> int:
+        log = self._asked.audit_log
+        return Path(log).stat().st_size if log else 0
+
+
+def _origin(asked: _Asked) -> list[Ran]:
+    config = Path(asked.config)
+    settings = load(file=config, environment=os.environ, flags={}, cwd=config.parent)
+    inbox = Inbox()
+    meter = _Meter(asked, inbox)
+    running = wiring.engine(settings, Mode.daemon, Path(asked.journal), inbox, sinks=[meter])
+    try:
+        running.engine.run()
+    finally:
+        running.close()
+    return meter.ran
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(
+        msgspec.json.encode(_origin(msgspec.json.decode(sys.stdin.buffer.read(), type=_Asked)))
     )

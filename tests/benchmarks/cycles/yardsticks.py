@@ -18,7 +18,7 @@ from urllib.parse import quote
 import hvac
 import msgspec
 
-from tests.benchmarks.cycles.field import MOUNT, Field, cpu_s
+from tests.benchmarks.cycles.field import Field, cpu_s
 
 HVAC_READS = 2_000
 """Enough to know its rate: all of them would take most of a benchmark's time."""
@@ -60,11 +60,20 @@ def wrk(field: Field, workers: int, seconds: int = 4) -> Measured:
     """The load generator `wrk`, with a connection a worker: what the server can give at most."""
     with tempfile.TemporaryDirectory() as scratch:
         paths, script = Path(scratch, "paths"), Path(scratch, "read.lua")
-        paths.write_text("".join(f"/v1/{MOUNT}metadata/{quote(each)}\n" for each in field.paths))
+        paths.write_text(
+            "".join(f"/v1/{field.mount}metadata/{quote(each)}\n" for each in field.paths)
+        )
         script.write_text(_SCRIPT)
-        environment = {**os.environ, "BENCH_PATHS": str(paths), "BENCH_TOKEN": field.bao.token}
-        server, own = cpu_s(field.bao.pid), _children_cpu_s()
-        command = ["wrk", "-t2", f"-c{workers}", f"-d{seconds}s", f"-s{script}", field.bao.address]
+        environment = {**os.environ, "BENCH_PATHS": str(paths), "BENCH_TOKEN": field.vault.token}
+        server, own = cpu_s(field.vault.pid), _children_cpu_s()
+        command = [
+            "wrk",
+            "-t2",
+            f"-c{workers}",
+            f"-d{seconds}s",
+            f"-s{script}",
+            field.vault.address,
+        ]
         told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     if "Non-2xx" in told.stdout:
         raise RuntimeError(told.stdout)
@@ -74,15 +83,16 @@ def wrk(field: Field, workers: int, seconds: int = 4) -> Measured:
         paths=int(found[1]),
         wall_s=float(found[2]),
         own_cpu_s=_children_cpu_s() - own,
-        server_cpu_s=cpu_s(field.bao.pid) - server,
+        server_cpu_s=cpu_s(field.vault.pid) - server,
     )
 
 
 def hvac_default(field: Field, workers: int) -> Measured:
     """A loop over hvac's own client, in a process of its own."""
-    server = cpu_s(field.bao.pid)
+    server = cpu_s(field.vault.pid)
     paths = field.paths[:HVAC_READS]
-    asked = {"address": field.bao.address, "token": field.bao.token, "workers": workers}
+    asked = {"address": field.vault.address, "token": field.vault.token, "workers": workers}
+    asked["mount"] = field.mount.rstrip("/")
     told = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.cycles.yardsticks"],
         input=json.dumps({**asked, "paths": paths}),
@@ -95,7 +105,7 @@ def hvac_default(field: Field, workers: int) -> Measured:
         paths=len(paths),
         wall_s=wall_s,
         own_cpu_s=own_cpu_s,
-        server_cpu_s=cpu_s(field.bao.pid) - server,
+        server_cpu_s=cpu_s(field.vault.pid) - server,
     )
 
 
@@ -109,7 +119,7 @@ def _loop() -> None:
     client = hvac.Client(url=asked["address"], token=asked["token"])
 
     def read(path: str) -> object:
-        return client.secrets.kv.v2.read_secret_metadata(path, MOUNT.rstrip("/"))
+        return client.secrets.kv.v2.read_secret_metadata(path, asked["mount"])
 
     with ThreadPoolExecutor(asked["workers"]) as pool:
         began, cpu = time.perf_counter(), time.process_time()
