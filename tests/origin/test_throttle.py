@@ -98,8 +98,9 @@ def test_who_waits_for_a_turn_ends_when_the_cycle_does() -> None:
     assert held.requests().vault == 1
 
 
+@pytest.mark.parametrize("wanted", ["off", "auto"])
 def test_every_request_that_the_server_gets_has_had_its_turn(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     bench.fill(map(str, range(6)))
     turns: list[int] = []
@@ -112,8 +113,10 @@ def test_every_request_that_the_server_gets_has_had_its_turn(
     monkeypatch.setattr(Throttle, "turn", turn)
     arrived: list[int] = []
     bench.vault.when().call(lambda: arrived.append(time.clock_gettime_ns(clock._MONOTONIC)))
-    run = bench.saved(numWorkers=4, vault={"maxRequestsPerSecond": 100})
-    assert run.one(CycleFinished).requests.vault > 6
+    run = bench.saved(numWorkers=4, vault={"maxRequestsPerSecond": 100, "detailedMetadata": wanted})
+    assert run.one(CycleFinished).requests.vault >= 6
+    detailed = [path for _, path in bench.vault.requests if "detailed-metadata" in path]
+    assert bool(detailed) == (wanted == "auto")
     assert len(turns) == len(arrived) == len(bench.vault.requests)
     assert all(two - one >= 0.01 * NS for one, two in pairwise(sorted(turns)))
     # In whatever order the threads came: none arrived before its turn, so none of the first n did.
