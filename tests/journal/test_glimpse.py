@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_where_there_is_too_much_the_newest_checkpoint_is_shown(
     assert past.view_at(newest).seq == newest
     past.index(lambda: False)
     assert past.known == past.last
+
+
+def test_of_a_packed_file_no_more_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "j.jsonl.000001.gz"
+    path.write_bytes(gzip.compress(b"".join(map(encode, numbered(one_saved_cycle())))))
+    assert Past(path).known == Past(path).last == len(one_saved_cycle())
+    monkeypatch.setattr(glimpse, "MOST_BYTES", 1)
+    assert Past(path).known == 1
 
 
 def test_damage_where_it_was_not_read_is_told_by_the_index(tmp_path: Path) -> None:

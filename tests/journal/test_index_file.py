@@ -18,7 +18,7 @@ from tests.journal.playbook import Playbook, relaxed
 from tests.journal.segmented import Folded, pack, write_runs
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.marks import KINDS, Kind, Mark, wall_of
+from vsync_sm.core.marks import KINDS, Kind, Mark, Marks, wall_of
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal import index, index_file, indexing, night, stretches
 from vsync_sm.journal.index_file import index_path
@@ -69,7 +69,7 @@ def grown(path: Path, then: Callable[[], None], *, forged: bool = False) -> None
         if told.view.runs == 2:
             then()
 
-    write_runs(path, book.records, between=between)
+    write_runs(path, book.records, segment_bytes=5000, between=between)
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ def test_one_that_has_grown_goes_on_with_the_file_that_did(path: Path, reads: li
         reads.clear()
 
     grown(grows, look)
-    assert len(closed_segments(grows)) > closed[0] > 2
+    assert len(closed_segments(grows)) > closed[0] > 0
     past = indexed(grows)
     assert set(reads) == {closed[0] + 1}
     assert right(past)
@@ -318,13 +318,8 @@ def altered(path: Path, before: bytes, after: bytes) -> None:
 
 
 def test_bytes_that_were_altered_in_secret_are_found_where_they_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "j.jsonl"
-    book = Playbook(random.Random(4))  # noqa: S311  no secret
-    for _ in range(4):
-        book.play_run(crash=False, cycles=3)
-    write_runs(path, book.records, segment_bytes=10**9)
+    path = long_one(tmp_path)
     size = path.stat().st_size
-    assert size > 20_000  # past what is looked at in its beginning and end
     past = indexed(path)
     seq = next(
         record.seq
@@ -342,14 +337,9 @@ def test_bytes_that_were_altered_in_secret_are_found_where_they_are_read(tmp_pat
 
 
 def test_bytes_that_were_altered_in_secret_are_found_beside_the_screen(tmp_path: Path) -> None:
-    path = tmp_path / "j.jsonl"
-    book = Playbook(random.Random(4))  # noqa: S311  no secret
-    for _ in range(4):
-        book.play_run(crash=False, cycles=3)
-    write_runs(path, book.records, segment_bytes=10**9)
+    path = long_one(tmp_path)
     indexed(path)
-    seq = len(book.records) // 2
-    line = _line(path, seq)
+    line = _line(path, len(_lines(path)) // 2)
     altered(path, line, line.replace(b'"run":"run-', b'"run":"ruin', 1))
     past = Past(path)
     assert past.share == 1.0
@@ -358,8 +348,54 @@ def test_bytes_that_were_altered_in_secret_are_found_beside_the_screen(tmp_path:
     assert right(indexed(path))
 
 
+def test_a_wrong_one_that_cannot_be_taken_away_is_not_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = long_one(tmp_path)
+    indexed(path)
+    line = _line(path, len(_lines(path)) // 2)
+    altered(path, line, line.replace(b'"run":"run-', b'"run":"ruin', 1))
+    monkeypatch.setattr(index_file, "drop", lambda _: None)
+    past = Past(path)
+    assert past.share == 1.0
+    asked = iter([False] * 1000)
+    past.index(lambda: next(asked, True))
+    assert right(past)
+
+
+def test_a_file_that_opens_no_segment_any_more_is_not_gone_on_with(path: Path) -> None:
+    indexed(path)
+    file = closed_segments(path)[2].path
+    file.write_bytes(file.read_bytes().split(b"\n", 1)[1])
+    past = indexed(path)
+    assert past.following(0, Kind.DAMAGE) is not None
+    assert marks(past) == marks(fresh(path))
+
+
+def test_marks_of_another_order_are_none(path: Path) -> None:
+    past = indexed(path)
+    seqs, kinds = past._index.marks.packed()
+    with pytest.raises(ValueError, match="no marks"):
+        Marks.unpacked(seqs[::-1], kinds)
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")
+
+
+def long_one(directory: Path) -> Path:
+    """One file, longer than what is looked at in its beginning and its end."""
+    path = directory / "j.jsonl"
+    book = Playbook(random.Random(4))  # noqa: S311  no secret
+    for _ in range(4):
+        book.play_run(crash=False, cycles=3)
+    write_runs(path, book.records, segment_bytes=10**9)
+    assert path.stat().st_size > 20_000
+    return path
+
+
 def _line(path: Path, seq: int) -> bytes:
-    return path.read_bytes().split(b"\n")[seq - 1]
+    return _lines(path)[seq - 1]
 
 
 def _byte(path: Path, seq: int) -> int:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.journal.playbook import Playbook, journals, legal_journal, relaxed
+from tests.journal.playbook import Playbook, journals, relaxed
 from tests.journal.segmented import pack, write_runs
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
@@ -179,6 +180,10 @@ def test_a_damaged_journal_is_read_as_far_as_it_can_be(
         damaged = list(seqs_of(past, Kind.DAMAGE))
         assert (past.damage != "") <= bool(damaged)
         check(past, views, [*sorted(views), max(views, default=0) + 5])
+        view = View()
+        for record in past.records(0):
+            view = past.after(view, record)
+            assert view == views[record.seq]
         assert [each.seq for each in past.records(0)] == sorted(views)
         past.close()
 
@@ -253,6 +258,16 @@ def test_what_is_not_indexed_is_folded_from_the_nearest_checkpoint(
     monkeypatch.setattr(night.Night, "reads", noted)
     assert past.view_at(seq) == views[seq]
     assert begun[0] > 3
+    closed_segments(path)[5].path.unlink()
+    lost = Past(path)
+    (broken, *_) = (each for each in folds(path) if each + 1 not in folds(path))
+    assert broken < lost.last
+    for seq in (broken - 1, broken, broken + 1):
+        assert lost.view_at(seq).seq == min(seq, broken)
+    whole = Past(path)
+    monkeypatch.setattr(whole._ahead, "begins", lambda _: 1)
+    for seq in sorted(folds(path))[-20:-9]:
+        assert whole.view_at(seq) == folds(path)[seq]
 
 
 # --- what may be opened ----------------------------------------------------------------------
@@ -266,6 +281,8 @@ def test_a_directory_one_closed_file_and_a_history_are_opened_too(path: Path) ->
     alone.index(lambda: False)
     assert 1 < alone.first < alone.last < max(views)
     check(alone, views, list(range(alone.first, alone.last + 1)))
+    for closed in closed_segments(path)[:3]:
+        remember(path, closed)  # as after a crash: once more further down
     for closed in closed_segments(path):
         remember(path, closed)
     (kept,) = histories(path)
@@ -337,10 +354,15 @@ def test_marks_are_those_of_each_record(path: Path) -> None:
 def test_a_time_is_found_though_the_clock_went_back(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     rng = random.Random(5)  # noqa: S311  no secret
+    book = Playbook(random.Random(4))  # noqa: S311  no secret
+    for _ in range(3):
+        book.play_run(crash=False, cycles=3)
+    walls = (min(99, max(0, record.seq + rng.randint(-30, 30))) for record in book.records)
     told = [
-        replace(record, ts=timestamp((BEGAN_S + rng.randint(0, 99)) * NS))
-        for record in legal_journal(random.Random(9))  # noqa: S311  no secret
+        replace(record, ts=timestamp((BEGAN_S + wall) * NS))
+        for record, wall in zip(book.records, walls, strict=True)
     ]
+    assert len(told) > 90
     path.write_bytes(b"".join(map(encode, told)))
     past = Past(path)
     past.index(lambda: False)
@@ -365,6 +387,15 @@ def test_the_next_event_of_a_path_is_found(path: Path) -> None:
     assert found == seqs
     assert past.following_path(0, name, lambda: True) is None
     assert past.following_path(0, name[:-1], lambda: False) is None
+
+
+def test_it_does_not_grow_with_the_journal(path: Path) -> None:
+    past = Past(path)
+    past.index(lambda: False)
+    assert past.last > 100
+    assert len(past._index) <= 12
+    apart = [b - a for a, b in pairwise(past._index.seqs)]
+    assert max(apart) <= 2 * past._index.stride
 
 
 def test_files_that_change_under_it_are_noticed_and_read_again(path: Path) -> None:

@@ -230,6 +230,15 @@ class Past:
                 if record.seq > after:
                     yield record
 
+    def after(self, view: View, record: Record) -> View:
+        """The view after one of `records`, given the one before it: for who goes on step by step.
+
+        Behind a stretch that cannot be read it begins anew, with the checkpoint that is there.
+        """
+        with self._lock:
+            anew = record.seq in self._index.anew
+        return apply(View() if anew else view, record)
+
     def seq_at(self, wall_ns: int) -> int:
         """The last record that is not later than that time; the first where all of them are.
 
