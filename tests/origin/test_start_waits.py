@@ -28,7 +28,7 @@ from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
 from vsync_sm.local import BaoServer, ConsulServer
 from vsync_sm.origin import startup
-from vsync_sm.origin.clock import SystemClock
+from vsync_sm.origin.clock import NS, SystemClock
 from vsync_sm.origin.demands import Demands
 from vsync_sm.origin.inbox import Asker, CommandCame
 from vsync_sm.origin.orders import Mode
@@ -46,6 +46,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second try is far away."""
     monkeypatch.setattr(startup, "FLOOR_S", 600.0)
     monkeypatch.setattr(startup, "CEILING_S", 600.0)
+
+
+NO_ALARM = {"afterFailures": 1_000_000}
+"""However often it is tried."""
 
 
 def complete(record: Record) -> bool:
@@ -68,7 +72,9 @@ def test_a_start_waits_until_it_has_healed(ward: Ward, quick: None, trouble: str
     ward.strike(trouble)
     scene.on(came(e.ChecksPostponed, nth=3), ward.heal)
     scene.on(came(e.CycleFinished), scene.signal)
-    run = scene.run(requestTimeout="1s")
+    # Only what is frozen is waited for so long; the other server may be slow on a busy machine.
+    limit = "1s" if trouble.endswith("frozen") else "20s"
+    run = scene.run(requestTimeout=limit, notify=NO_ALARM)
     assert run.code == 0
     assert run.outcome == "saved"
     assert shop.saved() == shop.alive()
@@ -227,12 +233,13 @@ def test_when_its_time_is_over_it_halts_with_the_last_reason(
     bench.vault.when(path="/v1/sys/health", after=2).answer(
         200, {"initialized": True, "sealed": True, "standby": False, "version": "1.15.0"}
     )
-    began = time.monotonic()
-    run = bench.once(mode=mode, startTimeout="300ms")
-    assert time.monotonic() - began >= 0.3
+    scene = Scene(bench.shop)
+    scene.on(came(e.ChecksPostponed, nth=4), lambda: scene.clock.jump(299))
+    run = scene.run(mode, startTimeout="300s", notify=NO_ALARM)
     assert run.code == 1
+    assert run.records[-1].mono > 300 * NS
     waits = run.all(e.ChecksPostponed)
-    assert len(waits) >= 3
+    assert len(waits) >= 4
     assert [waits[0].kind, waits[-1].kind] == ["unreachable", "sealed"]
     fault = run.one(e.FaultRaised)
     assert (fault.kind, fault.fatal) == ("check_failed", True)
