@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from tests.journal.example import numbered
+from tests.workshop import PATIENCE_S
 from tui.glance import Badge, Glance
 from tui.times import Times
 from tui.widgets.panel import PathChosen
@@ -19,8 +21,6 @@ from vsync_sm.core import events as e
 from vsync_sm.core.answer import Now, now_at
 from vsync_sm.core.insight import Insight
 from vsync_sm.core.view import View, apply
-
-WAITS = 400  # pauses before a condition counts as never met
 
 Told = tuple[e.Event | e.Unknown, int | None]
 
@@ -85,11 +85,10 @@ def play(
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     """Waits for a condition."""
-    for _ in range(WAITS):
-        if condition():
-            return
+    ends = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < ends, "it never came"
         await pilot.pause(0.01)
-    raise AssertionError("it never came")
 
 
 async def painted(pilot: Pilot[None], panel: Paints, glance: Glance) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.tui.nights import working as working_night
-from tests.tui.screen import Scene, console, read
+from tests.tui.screen import Scene, take
 from tests.tui.stage import (
     Told,
     aborted,
@@ -103,17 +102,7 @@ def test_a_small_first_tab_tells_state_counts_changes_and_faults(
     night = working_night()
     journal.write_bytes(night.text())
 
-    async def look() -> str:
-        app = console(Scene("working", size=size), night, journal)
-        async with app.run_test(size=size) as pilot:
-            while app.glance is None or app.glance.view.seq < night.view.seq:
-                await pilot.pause(0.01)
-            while "sealed: Vault" not in read(app):
-                app.paint_now()
-                await pilot.pause(0.01)
-            return read(app)
-
-    text = asyncio.run(asyncio.wait_for(look(), 300))
+    text = take(Scene("working", size=size, words="sealed: Vault"), night, journal).text
     assert "▶ working" in text
     assert "213 of 372 paths" in text
     assert "platform/data/retired/ftp" in text
