@@ -37,6 +37,10 @@ lint:
 test *ARGS:
     {{ bin }}/pytest -n {{ workers }} --dist worksteal {{ ARGS }}
 
+# look for what the property tests have not met yet: other examples, and many more of each
+hunt *ARGS:
+    {{ bin }}/pytest -n {{ workers }} --dist worksteal --hypothesis-profile=hunt {{ ARGS }}
+
 # accept what the snapshot tests see now (`just test --snapshot-update` also deletes unused ones)
 snapshots *ARGS:
     {{ bin }}/pytest -m syrupy_snapshot --snapshot-update {{ ARGS }}

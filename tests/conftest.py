@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from getpass import getuser
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 import pytest
@@ -25,9 +27,15 @@ from vsync_sm.local import (
     start_consul,
 )
 
-# A busy machine is no failing test.
-settings.register_profile("vsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no failing test, and what chance finds is no reason that other work cannot land:
+# each run tries the same examples. `just hunt` tries others, and more of them.
+_relaxed: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("vsync", derandomize=True, **_relaxed)
+settings.register_profile("hunt", max_examples=1000, **_relaxed)
 settings.load_profile("vsync")
+
+LONGEST_BASE = 45
+"""Below a longer folder for temporary files the tests' sockets would have no room (107 bytes)."""
 
 _shared: list[LocalServer] = []
 
@@ -41,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    base = config.getoption("basetemp") or f"{gettempdir()}/pytest-of-{getuser()}/pytest-1234"
+    if not hasattr(config, "workerinput") and len(str(base)) > LONGEST_BASE:
+        raise pytest.UsageError(
+            f"temporary files below {base} leave sockets no room: give --basetemp a path of at most"
+            f" {LONGEST_BASE} characters, such as /tmp/vsync-tests"
+        )
     try:
         find_bao()
         find_consul()
