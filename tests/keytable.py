@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tui.app import Console
 from tui.feed import LiveFeed
-from tui.widgets.dialogs.keys import Place, places
+from tui.replay.console import ReplayConsole
+from tui.widgets.dialogs.keys import Place, keys_of, name_of, places
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "console.md"
 _BLOCK = re.compile(r"(?<=<!-- keys -->\n).*?(?=<!-- end of keys -->)", re.DOTALL)
@@ -28,9 +29,14 @@ def _places() -> tuple[Place, ...]:
     async def look() -> tuple[Place, ...]:
         app = Console(LiveFeed(), journal=Path("journal.jsonl"))
         async with app.run_test():
-            return places(app)
+            everywhere, *others = places(app)
+            return (everywhere, _back_in_time(), *others)
 
     return asyncio.run(look())
+
+
+def _back_in_time() -> Place:
+    return Place(name_of(ReplayConsole), keys_of(ReplayConsole), "console")
 
 
 def _lines(found: Iterable[Place]) -> Iterator[str]:

@@ -14,7 +14,8 @@ from tests.test_docs import commands
 from tui import flags as tui_flags
 from tui.glance import Badge
 from tui.tabs import TABS
-from tui.widgets.dialogs.help import BADGES
+from tui.theme import MARK
+from tui.widgets.dialogs.help import BADGES, PLACES
 from vsync_sm import flags, where
 from vsync_sm.core.answer import MEANING
 from vsync_sm.core.commands import COMMANDS
@@ -42,6 +43,11 @@ def test_the_list_of_keys_is_the_programs() -> None:
 def test_words_and_badges_mean_what_the_program_says() -> None:
     assert rows("answer") == {str(word): meaning for word, meaning in MEANING.items()}
     assert rows("badge") == {str(badge): BADGES[badge] for badge in Badge}
+
+
+def test_the_marks_on_the_bar_mean_what_the_program_says() -> None:
+    told = {f"{look.glyph} {kind}": PLACES[kind] for kind, look in MARK.items()}
+    assert rows("mark") == told
 
 
 def test_the_tabs_are_the_programs() -> None:

@@ -79,9 +79,9 @@ class Origin(Protocol):
 class Console(Steered):
     """The operator's console.
 
-    For a test or a picture give it a feed of a recorded journal and a clock that stands:
+    For a test or a picture give it a feed of a journal and a clock that stands:
 
-        Console(ReplayFeed(journal), journal=journal, clock=lambda: 1_762_077_600 * 10**9)
+        Console(FollowFeed(journal), journal=journal, clock=lambda: 1_762_077_600 * 10**9)
 
     and drive it with `run_test(size=(80, 24))`; `paint_now()` paints without waiting for the timer.
     Without `remember` nothing is remembered.
@@ -147,7 +147,7 @@ class Console(Steered):
             live=origin is not None,
             reach=reach or Reach(str(journal)),
             driver_class=driver_class,
-            css_path="app.tcss",
+            css_path=Path(__file__).with_name("app.tcss"),
         )
         self.trouble: dict[str, str] = {}
         self.troubles: deque[str] = deque(maxlen=100)
@@ -180,7 +180,12 @@ class Console(Steered):
         yield AnswerBar(id="answer")
         yield Strip(id="strip")
         yield from tabs.compose(self._journal)
+        yield from self.below()
         yield Keys()
+
+    def below(self) -> ComposeResult:
+        """What stands between the tabs and the keys."""
+        yield from ()
 
     def on_mount(self) -> None:
         """Begin."""
@@ -366,7 +371,11 @@ class Console(Steered):
 
     def action_help(self) -> None:
         """List every key."""
-        self.push_screen(HelpScreen(places(cast("App[object]", self)), live=self._live))
+        self.push_screen(self.help())
+
+    def help(self) -> HelpScreen:
+        """The help for this console."""
+        return HelpScreen(places(cast("App[object]", self)), live=self._live)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nor are hints, where there are none."""

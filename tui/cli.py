@@ -225,7 +225,7 @@ def _attach(options: argparse.Namespace) -> int:
         return run.control if run is not None else ""
 
     remote = Remote(journal, os.environ, named)
-    return _watch(feed, remote, journal=journal, readonly=_readonly(options))
+    return _shown(_console(feed, remote, journal=journal, readonly=_readonly(options)))
 
 
 def _journal_to_attach(options: argparse.Namespace) -> Path:
@@ -239,22 +239,30 @@ def _journal_to_attach(options: argparse.Namespace) -> Path:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tui.feed import ReplayFeed
+    from tui import preferences
+    from tui.replay.console import ReplayConsole
+    from tui.replay.feed import PlayFeed
+    from tui.terminal import ConsoleDriver
     from vsync_sm.core.errors import JournalError
+    from vsync_sm.journal.past import Past
+    from vsync_sm.operate.place import reach_of
 
-    journal = options.replay
-    if _is_mistaken(journal, "--replay"):
+    if _is_mistaken(options.replay, "--replay"):
         return USAGE
-    reading = _Reading(f"reading the journal {journal}")
     try:
-        feed = ReplayFeed(journal, progress=lambda share: reading.at(f"{100 * share:.0f} %"))
+        past = Past(options.replay)
     except JournalError as error:
-        reading.clear()
         complain(error.message, "give the file of a journal that this user may read")
         return USAGE
-    finally:  # also at Ctrl-C
-        reading.clear()
-    return _watch(feed, None, journal=journal, readonly="a finished journal is only looked at")
+    return _shown(
+        ReplayConsole(
+            PlayFeed(past),
+            journal=past.journal,
+            reach=reach_of(past.journal),
+            remember=preferences.place(),
+            driver_class=ConsoleDriver,
+        )
+    )
 
 
 def _is_mistaken(journal: Path, way: str) -> bool:
@@ -267,10 +275,10 @@ def _is_mistaken(journal: Path, way: str) -> bool:
     return mistake is not None
 
 
-def _watch(feed: Feed, commander: Commander | None, *, journal: Path, readonly: str) -> int:
+def _shown(console: Console) -> int:
+    """Run a console beside whose process an origin may run, or not; the exit code."""
     from tui.live import Signals
 
-    console = _console(feed, commander, journal=journal, readonly=readonly)
     signals = Signals(lambda number: console.leave_soon(128 + number))
     try:
         code = console.run()

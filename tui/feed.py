@@ -1,25 +1,20 @@
-"""Where the console's view comes from: the loop in this process, or a journal read to its end.
+"""Where the console's view comes from, as far as it is simple: the loop in this process.
 
 A feed is looked at, never waited for: `look` gives what it knows at once. The one that follows a
-growing journal is `tui.follow`.
+growing journal is `tui.follow`, and the one whose clock can be moved `tui.replay.feed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from tui.glance import Badge
-from vsync_sm.core.errors import JournalError
+from tui.glance import Badge, Place
 from vsync_sm.core.events import Record, Unknown
 from vsync_sm.core.view import Folded, View
-from vsync_sm.journal.reader import JournalReader
-from vsync_sm.journal.recall import newest
 
 BATCH = 2_000
 """So many records are folded at a stretch; after each batch the screen may have the new view."""
@@ -32,7 +27,8 @@ class Look(msgspec.Struct, frozen=True):
 
     `arrived` counts what came in since the feed had caught up with what was there when it began,
     so that a console can tell a line seen live from an old one. `newer` says that some of it was
-    written by a newer vsync.
+    written by a newer vsync. `moment` (ns since 1970) is when a journal is looked at whose clock
+    can be moved, None at its end and where the present counts; `place` is where that is.
     """
 
     view: View = View()
@@ -40,6 +36,8 @@ class Look(msgspec.Struct, frozen=True):
     damage: str = ""
     arrived: int = 0
     newer: bool = False
+    moment: int | None = None
+    place: Place = Place()
 
 
 class Feed(Protocol):
@@ -96,49 +94,3 @@ class LiveFeed:
 
     def close(self) -> None:
         """Nothing to do."""
-
-
-class ReplayFeed:
-    """A journal read once, from its newest checkpoint to its end or to where it is damaged."""
-
-    badge = Badge.REPLAY
-
-    def __init__(self, journal: Path, progress: Callable[[float], None] = lambda _: None) -> None:
-        """Reads it; `progress` hears again and again which share (of 1) is read.
-
-        Raises:
-            JournalError: there is no such journal, or it cannot be read at all (line 0).
-        """
-        with newest(journal) as reader:
-            if not reader.exists():
-                raise JournalError(f"there is no journal {journal}", line=0, byte=0)
-            self._look = _read(reader, progress)
-
-    def look(self) -> Look:
-        """The view at its end."""
-        return self._look
-
-    def open(self) -> None:
-        """Nothing to do."""
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
-def _read(reader: JournalReader, progress: Callable[[float], None]) -> Look:
-    look = Look()
-    records = reader.records()
-    damage = ""
-    while not damage:
-        batch: list[Record] = []
-        try:
-            batch.extend(islice(records, BATCH))
-        except JournalError as error:  # what stands before the damage is in the batch
-            if not error.line:
-                raise
-            damage = str(error)
-        look = folded(look, batch)
-        progress(reader.share)
-        if len(batch) < BATCH:
-            break
-    return replace(look, damage=damage, note=NEWER if look.newer else "")

@@ -30,7 +30,7 @@ ways in:
   vsync-tui                      run the origin in this process, and show it
   vsync-tui --attach             follow the vsync-sm --headless that writes the default journal
   vsync-tui --attach JOURNAL     follow this one, also before it is there and across restarts
-  vsync-tui --replay JOURNAL     look at a finished journal, at its end
+  vsync-tui --replay JOURNAL     go back and forth in a journal: Home, ] first fault, Space plays
   vsync-tui --demo               try it on local servers; d tells what to try
 
 An attached console reads a file: it puts no load on Vault or Consul. Its commands go through the
@@ -116,7 +116,12 @@ def _parser() -> _Parser:
         metavar="JOURNAL",
         help="follow a running origin by its journal (default: where vsync-sm writes it)",
     )
-    add("--replay", type=Path, metavar="JOURNAL", help="look at a finished journal")
+    add(
+        "--replay",
+        type=Path,
+        metavar="JOURNAL",
+        help="go back and forth in a journal, or a directory",
+    )
     add("--demo", action="store_true", help="run an origin on local servers, and show it")
     add("--readonly", action="store_true", help="nothing can be commanded")
     add("--config", type=Path, metavar="FILE", help="YAML, or JSON as origin.json")

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from tui.times import Times
 from vsync_sm.core.answer import Answer, Now, age, answer
+from vsync_sm.core.events import Record
 from vsync_sm.core.insight import moment
 from vsync_sm.core.machine import State
+from vsync_sm.core.marks import Mark
 from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.shapes import View
 from vsync_sm.core.words import duration
@@ -25,13 +27,21 @@ class Badge(StrEnum):
     LOST = "LOST"
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A place in a journal that is looked at afterwards: its record, and what that one marks."""
+
+    record: Record | None = None
+    marks: tuple[Mark, ...] = ()
+
+
 class Glance(msgspec.Struct, frozen=True):
     """One look at the origin.
 
     `note` says more about the badge (why it is lost, what is awaited), `todo` what to do about
     that, `unable` why nothing can be commanded ("": it can), `damage` where and why the journal
     could be read no further, `source` is the journal's path, and `reach` how whoever looks gives
-    the origin commands.
+    the origin commands. `place` is where a journal that is looked at afterwards is open, and
+    `silent` that the origin was lost at that moment.
     """
 
     view: View
@@ -44,6 +54,22 @@ class Glance(msgspec.Struct, frozen=True):
     source: str = ""
     times: Times = Times.utc
     reach: Reach = SHELL
+    place: Place = Place()
+    silent: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the origin has written nothing for longer than it should."""
+        return self.silent or self.badge is Badge.LOST
+
+    @property
+    def known_until(self) -> int | None:
+        """`seq` of the last record that was there at this moment; None: all that the journal has.
+
+        For who reads the journal itself.
+        """
+        past = self.badge is Badge.REPLAY and not self.now.end
+        return self.view.seq if past else None
 
     @property
     def answer(self) -> Answer:
@@ -59,9 +85,9 @@ class Glance(msgspec.Struct, frozen=True):
         """Why what the view tells may be so no longer, and how old it is; "" where it is new."""
         if self.damage:
             return f"as told before the damage, {self._ago}"
-        if self.badge is Badge.LOST:
+        if self.lost:
             return f"as last told, {self._ago}"
-        return "at the journal's end" if self.badge is Badge.REPLAY else ""
+        return "at the journal's end" if self.now.end else ""
 
     @property
     def known(self) -> bool:

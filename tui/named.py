@@ -7,6 +7,9 @@ import shlex
 import stat
 from pathlib import Path
 
+from vsync_sm.journal.history import is_history
+from vsync_sm.journal.segments import closed_number, journal_in
+
 _BEGIN = b'{"v":'
 """So each line of a journal begins."""
 _CONFIGURATIONS = {".yaml", ".yml", ".json"}
@@ -20,8 +23,11 @@ def mistaken(journal: Path, way: str) -> tuple[str, str] | None:
 
     Args:
         journal: the path that was named.
-        way: the flag that it was named with, `--attach` or `--replay`.
+        way: the flag that it was named with, `--attach` or `--replay`; what is replayed may also be
+            a directory with a journal in it, or one closed file of a journal.
     """
+    if way == "--replay":
+        journal = journal_in(journal)
     try:
         found = journal.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -36,9 +42,14 @@ def mistaken(journal: Path, way: str) -> tuple[str, str] | None:
         why = error.strerror or str(error)
         return f"cannot read the journal {journal}: {why}", _READABLE
     # What a crash has left may be zeros, which the next run mends.
-    if _BEGIN.startswith(begin) or begin.startswith(b"\0"):
+    if _BEGIN.startswith(begin) or begin.startswith(b"\0") or _is_packed(journal, way):
         return None
     return f"{journal} is no journal: it does not begin as one", _instead(journal, way)
+
+
+def _is_packed(journal: Path, way: str) -> bool:
+    """Whether it is named as a closed file of a journal, or as what was kept of those."""
+    return way == "--replay" and (closed_number(journal.name) is not None or is_history(journal))
 
 
 def is_configuration(path: str) -> bool:

@@ -13,6 +13,7 @@ from textual.theme import Theme
 from tui.glance import Badge
 from vsync_sm.core.answer import Word
 from vsync_sm.core.machine import State
+from vsync_sm.core.marks import Kind
 from vsync_sm.core.present import Severity
 
 
@@ -66,6 +67,20 @@ STATE: dict[str, Look] = {
     str(State.aborted): Look("!", f"bold {WARN}"),
     str(State.halted): Look("■", f"bold {BAD}"),
 }
+
+
+MARK: dict[Kind, Look] = {
+    Kind.DAMAGE: Look("▒", f"bold {BAD}"),
+    Kind.CONTRADICTION: Look("≠", f"bold {BAD}"),
+    Kind.FAULT: Look("!", f"bold {WARN}"),
+    Kind.CRASH: Look("†", f"bold {BAD}"),
+    Kind.REFUSAL: Look("✖", f"bold {BAD}"),
+    Kind.REPAIR: Look("~", f"bold {WARN}"),
+    Kind.GAP: Look("?", f"bold {WARN}"),
+    Kind.RUN: Look("┃", f"bold {ACCENT}"),
+    Kind.SAVE: Look("✔", GOOD),
+}
+"""What a place in a journal may be, gravest first; on the position bar each is one cell."""
 
 
 def marked(look: Look, text: str) -> Content:

@@ -137,6 +137,16 @@ class Night:
             )
         )
 
+    def crash(self, *, again: str, after: float, pid: int) -> None:
+        """The process is killed, and another run begins so many seconds later."""
+        crashed, state = self.run, self.view.state.name
+        open_cycle = self._cycle
+        self._at.clear()
+        self._cycle = None
+        self.wait(after)
+        self.start(again, pid=pid)
+        self.add(e.RunRecovered(crashed_run=crashed, state=state, open_cycle=open_cycle))
+
     def check(self, upto: int | None = None) -> None:
         """The first so many start-up checks pass; all of them: the run waits for its first tick."""
         checks = [

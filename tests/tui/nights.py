@@ -311,6 +311,33 @@ def behind() -> Night:
     return night
 
 
+def crashed() -> Night:
+    """Killed in the middle of a cycle; started again seven minutes later, and well since."""
+    night = _quiet()
+    _half_read(night)
+    night.crash(again="c0ffee12", after=420, pid=9120)
+    night.check()
+    night.cycle()
+    night.until_tick()
+    night.cycle()
+    night.wait(12)
+    return night
+
+
+def two_runs() -> Night:
+    """A run that a signal ended, and the next one, half an hour later."""
+    night = finished()
+    night.wait(1800)
+    night.start("c0ffee12", pid=9120)
+    night.check()
+    night.write("teams/data/payments/api/prod/database")
+    night.cycle()
+    night.until_tick()
+    night.cycle()
+    night.wait(12)
+    return night
+
+
 NIGHTS: dict[str, Callable[[], Night]] = {
     night.__name__: cache(night)
     for night in (
@@ -326,7 +353,7 @@ NIGHTS: dict[str, Callable[[], Night]] = {
             aborted,
             refused,
         ),
-        *(paused, halted, lost, finished, stuck, behind),
+        *(paused, halted, lost, finished, stuck, behind, crashed, two_runs),
     )
 }
 """Every night by its name; each is written once a process."""

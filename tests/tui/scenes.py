@@ -78,5 +78,28 @@ DIALOGS = {
 }
 """Each dialog."""
 
-SCENES = {**STATES, **SIZES, **TABS, **DIALOGS}
+REPLAYS = {
+    "replay_timeout": Scene("behind", way="replay", keys=("home", "]", "]"), words="#4673"),
+    "replay_refused": Scene(
+        "refused", way="replay", theme="vsync-light", keys=("home", "]", "]"), words="#4687"
+    ),
+    "replay_consul": Scene("stuck", way="replay", keys=("home", "]", "]", "4"), words="#4261"),
+    "replay_crash": Scene("crashed", way="replay", keys=("home", "]", "]"), words="†"),
+    "replay_lost": Scene(
+        "crashed", way="replay", keys=(":", f"{TYPED}02:06", "enter"), words="LOST"
+    ),
+    "replay_two_runs": Scene(
+        "two_runs", way="replay", keys=(":", f"{TYPED}02:31:00", "enter"), words="02:31:00"
+    ),
+    "replay_journal": Scene(
+        "stuck", way="replay", keys=("2", "home", "]", "]", "+", "+", "space"), words="▶ ×100"
+    ),
+    "replay_small": Scene(
+        "stuck", way="replay", size=SMALL, keys=("home", "]", "]"), words="#4261"
+    ),
+    "replay_jump": Scene("stuck", way="replay", keys=(":", "9", "enter"), words="write seq:9"),
+}
+"""Back in time, in the middle of each kind of night."""
+
+SCENES = {**STATES, **SIZES, **TABS, **DIALOGS, **REPLAYS}
 """All of them, by the names of their snapshots."""

@@ -23,10 +23,13 @@ from textual.widgets import Input
 from tests.tui.night import Night
 from tests.workshop import PATIENCE_S
 from tui.app import Console
-from tui.feed import Feed, LiveFeed, ReplayFeed
+from tui.feed import Feed, LiveFeed
 from tui.follow import FollowFeed
+from tui.replay.console import ReplayConsole
+from tui.replay.feed import PlayFeed
 from vsync_sm.core.commands import Done
 from vsync_sm.core.memory import Memory
+from vsync_sm.journal.past import Past
 
 _FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 _ID = re.compile(r"terminal-\d+")
@@ -152,20 +155,28 @@ class Scene(NamedTuple):
 
 def console(scene: Scene, night: Night, journal: Path) -> Console:
     """The console of a scene over a journal; its clock stands."""
+    if scene.way == "replay":
+        return _dressed(
+            ReplayConsole(PlayFeed(Past(journal), lambda: 0), journal=journal, cpu=lambda: 0.0),
+            scene,
+        )
     feeds: dict[str, Callable[[], Feed]] = {
         "attach": lambda: FollowFeed(journal),
-        "replay": lambda: ReplayFeed(journal),
         "live": lambda: _live(night),
     }
     app = Console(
         feeds[scene.way](),
-        Obliging(night, scene.unreachable) if scene.commands and scene.way != "replay" else None,
+        Obliging(night, scene.unreachable) if scene.commands else None,
         journal=journal,
         readonly=scene.readonly,
         origin=Asleep() if scene.way == "live" else None,
         clock=lambda: night.now.wall,
         cpu=lambda: 0.0,
     )
+    return _dressed(app, scene)
+
+
+def _dressed(app: Console, scene: Scene) -> Console:
     app.animation_level = "none"
     if scene.theme:
         app.theme = scene.theme
@@ -189,6 +200,7 @@ async def _take(scene: Scene, night: Night, journal: Path, seq: int) -> Photo:
     async with app.run_test(size=scene.size) as pilot:
         await _until(pilot, lambda: app.glance is not None and app.glance.view.seq == seq)
         await _until(pilot, lambda: app.unreachable == scene.unreachable)
+        await _until(pilot, lambda: _indexed(app))
         await _settled(pilot, app)
         for key in scene.keys:
             await pilot.press(*(key[1:] if key.startswith(TYPED) else (key,)))
@@ -197,6 +209,15 @@ async def _take(scene: Scene, night: Night, journal: Path, seq: int) -> Photo:
         await _settled(pilot, app)
         assert not app.troubles, app.troubles
         return photograph(app)
+
+
+def _indexed(app: Console) -> bool:
+    """Whether nothing more is found out about a journal that is looked at afterwards."""
+    if not isinstance(app, ReplayConsole):
+        return True
+    app.paint_now()
+    standing = app.player.standing
+    return standing.share == 1 and len(standing.marks) == app.player.columns > 0
 
 
 async def _until(pilot: Pilot[Any], there: Callable[[], bool]) -> None:

@@ -12,7 +12,12 @@ from tests.tui.scenes import SCENES
 from tests.tui.screen import take
 
 SCREENS = ROOT / "docs" / "screens"
-SHOWN = {"working": "working", "journal": "tab_journal_grave", "refused": "dialog_allow"}
+SHOWN = {
+    "working": "working",
+    "journal": "tab_journal_grave",
+    "refused": "dialog_allow",
+    "replay": "replay_timeout",
+}
 """The docs' screens, and the scenes that they show."""
 
 JOURNAL = Path("journal.jsonl")

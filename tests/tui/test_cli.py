@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -132,6 +133,7 @@ def test_a_missing_journal_is_a_mistake_in_replay(
     ("said", "wrong", "hint"),
     [
         ("--attach full", "full is a directory, and no", "mean vsync-tui --attach full/j.jsonl?"),
+        ("--replay two", "two is a directory, and no", "mean vsync-tui --replay two/a.jsonl?"),
         ("--replay empty", "empty is a directory, and no journal", "name the journal's file: "),
         ("--replay /dev/null", "/dev/null is not a file, and no", "name the journal's file: "),
         ("--attach c.yaml", "c.yaml is no journal", "vsync-tui --attach --config c.yaml"),
@@ -144,6 +146,9 @@ def test_what_can_be_no_journal_is_a_mistake(
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "empty").mkdir()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two/a.jsonl").touch()
+    (tmp_path / "two/b.jsonl").touch()
     (tmp_path / "full/j.jsonl").touch()
     (tmp_path / "j").touch()
     (tmp_path / "c.yaml").write_text("numBuckets: 4\n")
@@ -161,6 +166,15 @@ def test_what_may_become_a_journal_is_awaited(tmp_path: Path, begin: bytes | Non
     assert mistaken(journal, "--attach") is None
 
 
+def test_what_is_looked_at_afterwards_may_be_a_directory_or_one_closed_file(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").touch()
+    packed = tmp_path / "journal.jsonl.000001.gz"
+    packed.write_bytes(gzip.compress(b"{}"))
+    assert mistaken(tmp_path, "--replay") is mistaken(packed, "--replay") is None
+    assert mistaken(tmp_path, "--attach") is not None
+    assert mistaken(packed, "--attach") is not None
+
+
 @pytest.mark.usefixtures("_on_a_terminal")
 @pytest.mark.parametrize("said", [[], ["--attach"], ["--demo"], ["--replay", "j"]])
 def test_a_terminal_that_knows_no_escapes_gets_none(
@@ -174,23 +188,15 @@ def test_a_terminal_that_knows_no_escapes_gets_none(
     assert "\x1b" not in told.out + told.err
 
 
-@pytest.mark.usefixtures("_on_a_terminal")
-def test_ctrl_c_while_a_journal_is_read_leaves_no_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_journal_that_takes_its_time_leaves_no_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    journal = tmp_path / "journal.jsonl"
-    journal.write_bytes(NIGHTS["finished"]().text())
-
-    def at(self: cli._Reading, where: str) -> None:
-        shown(self, where)
-        raise KeyboardInterrupt
-
-    shown = cli._Reading.at
-    monkeypatch.setattr(cli._Reading, "at", at)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert cli.main(["--replay", str(journal)]) == 128 + signal.SIGINT
+    reading = cli._Reading("reading the journal j")
+    assert not reading.more()
+    reading.clear()
     told = capsys.readouterr().err
-    assert "reading the journal" in told
+    assert "reading the journal j: " in told
     assert told.endswith("\r\x1b[K")
 
 

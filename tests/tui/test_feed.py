@@ -1,4 +1,4 @@
-"""The feeds: journals that grow, are missing, replaced, cut, damaged or mended; and replay."""
+"""The feeds: journals that grow, are missing, replaced, cut, damaged or mended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from tests.journal.segmented import Folded, pack, write_runs
 from tests.tui.nights import NIGHTS, damaged
 from tests.workshop import PATIENCE_S, Workshop
-from tui.feed import BATCH, NEWER, LiveFeed, Look, ReplayFeed
+from tui.feed import BATCH, NEWER, LiveFeed, Look
 from tui.follow import CUT, REPLACED, Follower, FollowFeed
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
@@ -181,8 +181,6 @@ def test_a_newer_journal_is_said(journal: Path) -> None:
     journal.write_bytes(b"".join([*few, newer(6)]))
     look = steps(Follower(journal))
     assert (look.view.seq, look.note) == (6, NEWER)
-    replayed = ReplayFeed(journal).look()
-    assert (replayed.view.seq, replayed.note) == (6, NEWER)
 
 
 def test_the_thread_follows_until_it_is_closed(journal: Path) -> None:
@@ -268,7 +266,6 @@ def test_a_long_journal_is_followed_from_its_newest_checkpoint_on(journal: Path)
     for closed in closed_segments(journal):
         closed.path.write_bytes(b"nobody looks here")
     assert steps(Follower(journal)).view == written.view
-    assert ReplayFeed(journal).look().view == written.view
 
 
 def test_who_fell_behind_all_that_is_kept_begins_anew(journal: Path) -> None:
@@ -281,29 +278,6 @@ def test_who_fell_behind_all_that_is_kept_begins_anew(journal: Path) -> None:
         closed.path.unlink()
     look = steps(follower)
     assert (look.view, look.note) == (written.view, REPLACED)
-
-
-def test_replay_reads_to_the_end(journal: Path) -> None:
-    journal.write_bytes(NIGHTS["halted"]().text())
-    heard: list[float] = []
-    look = ReplayFeed(journal, heard.append).look()
-    assert (look.view, look.note, look.damage) == (NIGHTS["halted"]().view, "", "")
-    assert heard == sorted(heard)
-    assert len(heard) > 1
-    assert heard[-1] == 1.0
-
-
-def test_replay_of_a_missing_journal_fails(journal: Path) -> None:
-    with pytest.raises(JournalError, match="there is no journal"):
-        ReplayFeed(journal)
-
-
-def test_replay_ends_at_the_damage(journal: Path) -> None:
-    journal.write_bytes(damaged())
-    look = ReplayFeed(journal).look()
-    followed = steps(Follower(journal))
-    assert look.damage
-    assert (look.view, look.damage) == (followed.view, followed.damage)
 
 
 # --- live ------------------------------------------------------------------------------------
@@ -321,7 +295,6 @@ def test_the_live_view_is_the_replayed_one(workshop: Workshop) -> None:
         run = workshop.once(sinks=[feed])
         assert feed.look().view is run.view
         assert feed.look().view == fold(read_journal(workshop.journal))
-        assert ReplayFeed(workshop.journal).look().view == feed.look().view
     assert feed.look().view.outcomes.saved == 2
     assert feed.look().view.buckets
 

@@ -85,6 +85,8 @@ def test_help_lists_every_key_of_every_panel() -> None:
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         words = str(app.screen.query_one("#words", Static).content)
         for cls in classes:
+            if "APART" in vars(cls):
+                continue  # another console's
             name = "everywhere" if issubclass(cls, App) else name_of(cls)
             written = [key for each in there[name].keys for key in each.keys]
             if not issubclass(cls, App):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from tests.core.specimens import specimen
 from tests.journal.example import numbered
 from tests.tui.piloted import until
 from tui.app import Console
-from tui.feed import ReplayFeed
 from tui.lost import Contact, silence
+from tui.replay.console import ReplayConsole
+from tui.replay.feed import PlayFeed
 from tui.tabs import TABS
 from tui.widgets.dialogs.fatal import FatalScreen
 from tui.widgets.panel import PathChosen
@@ -25,6 +27,7 @@ from vsync_sm.core.answer import now_at
 from vsync_sm.core.consequence import to_type
 from vsync_sm.core.insight import Insight
 from vsync_sm.journal.codec import encode
+from vsync_sm.journal.past import Past
 
 STEERS = ("\x1b", "\x07", "\x9b", "\u202e", "\n")
 FORGED = "FORGED"
@@ -130,7 +133,7 @@ def test_no_text_of_a_journal_steers_the_terminal(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     journal = written(JOURNALS[name], tmp_path / "journal.jsonl")
-    app = Console(ReplayFeed(journal), None, journal=journal, cpu=lambda: 0.0)
+    app = ReplayConsole(PlayFeed(Past(journal)), journal=journal, cpu=lambda: 0.0)
     app.animation_level = "none"
     # "all" holds a record of each kind; of the other journals only the last is opened.
     asyncio.run(_look_everywhere(app, size, every_record=name == "all"))
@@ -139,7 +142,7 @@ def test_no_text_of_a_journal_steers_the_terminal(
 
 async def _look_everywhere(app: Console, size: tuple[int, int], *, every_record: bool) -> None:
     async with app.run_test(size=size, notifications=True) as pilot:
-        await until(lambda: app.glance is not None)
+        await until(lambda: app.glance is not None and app.glance.view.seq)
         await pilot.pause()
         assert_harmless(app, "at first")
         if isinstance(app.screen, FatalScreen):
@@ -151,6 +154,12 @@ async def _look_everywhere(app: Console, size: tuple[int, int], *, every_record:
                 await _look_at_records(app, pilot, every_record)
         app.screen.post_message(PathChosen(HOSTILE))
         await _settled(app, pilot, "path chosen")
+        if every_record and size == NARROW and app.glance is not None:
+            await pilot.press("escape", "1")
+            for seq in range(app.glance.view.seq - 1, 0, -1):
+                await pilot.press("left")
+                await until(partial(_stands_at, app, seq))
+                assert_harmless(app, f"at {seq}")
 
 
 def test_what_is_to_be_typed_for_a_yes_steers_nothing() -> None:
@@ -162,12 +171,18 @@ def test_what_is_to_be_typed_for_a_yes_steers_nothing() -> None:
 
 
 def test_the_state_in_which_an_origin_is_lost_steers_nothing(tmp_path: Path) -> None:
-    view = ReplayFeed(written(begun(), tmp_path / "journal.jsonl")).look().view
+    past = Past(written(begun(), tmp_path / "journal.jsonl"))
+    view = past.view_at(past.last)
     told = silence(view, now_at(view, 0), 60, Contact())
     assert told is not None
     words = told.why
     assert "no line for 1 min" in words
     assert not set(STEERS) & set(words)
+
+
+def _stands_at(app: Console, seq: int) -> bool:
+    app.paint_now()
+    return app.glance is not None and app.glance.view.seq == seq
 
 
 async def _settled(app: Console, pilot: Pilot[int], where: str) -> None:
@@ -178,7 +193,7 @@ async def _settled(app: Console, pilot: Pilot[int], where: str) -> None:
 
 
 async def _look_at_records(app: Console, pilot: Pilot[int], every: bool) -> None:
-    await pilot.press("home" if every else "end", "enter")
+    await pilot.press("g" if every else "G", "enter")
     assert isinstance(app.screen, RecordScreen)
     assert app.glance is not None
     for seq in range(app.glance.view.seq if every else 1):

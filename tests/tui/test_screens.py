@@ -58,6 +58,20 @@ def test_no_colour(same: Callable[[Photo], None], monkeypatch: pytest.MonkeyPatc
     same(shot(SCENES["refused"]))
 
 
+def test_replay_no_colour(same: Callable[[Photo], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    same(shot(SCENES["replay_crash"]))
+
+
+def test_replay_of_a_contradiction(same: Callable[[Photo], None]) -> None:
+    """A line that somebody has edited so that it can still be read."""
+    night = NIGHTS["waiting"]()
+    text = night.text().replace(b'"trigger":"worked"', b'"trigger":"saved"', 1)
+    JOURNAL.write_bytes(text)
+    scene = Scene("waiting", way="replay", keys=("home", "]"), words="contradiction")
+    same(take(scene, night, JOURNAL))
+
+
 def test_damaged_journal(same: Callable[[Photo], None]) -> None:
     JOURNAL.write_bytes(damaged())
     night = NIGHTS["waiting"]()

@@ -35,7 +35,7 @@ class AnswerBar(Top):
         answer = glance.answer
         look = _look(glance, answer.word)
         word = Content.styled(f" {look.glyph} {answer.word} ", look.style)
-        over = glance.badge is Badge.REPLAY and answer.word is Word.HALTED
+        over = glance.now.end and answer.word is Word.HALTED
         old = f"{glance.stale}: " if glance.stale and not over else ""
         because = Content.styled(printable(f"{old}{answer.because}"), BOLD)
         todo = _arrow(_todo(glance, answer))
@@ -58,13 +58,13 @@ def _nothing(glance: Glance) -> Content:
 
 def _look(glance: Glance, word: Word) -> Look:
     # What ended badly did so for good; that all is well is only known of now.
-    if glance.badge is Badge.REPLAY and not glance.damage and word is not Word.IN_SYNC:
+    if glance.now.end and not glance.damage and word is not Word.IN_SYNC:
         return ANSWER[word]
     return OLD if glance.stale else ANSWER[word]
 
 
 def _todo(glance: Glance, answer: Answer) -> str:
-    if glance.badge is Badge.LOST:
+    if glance.lost:
         return glance.todo
     if glance.damage:
         if glance.badge is Badge.REPLAY:

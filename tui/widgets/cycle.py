@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from tui.glance import Badge, Glance
+from tui.glance import Glance
 from tui.theme import BAD, BOLD, MUTED, OUTCOME, WARN, Look
 from tui.times import tell
 from tui.widgets.bars import bar
@@ -54,7 +54,7 @@ def _none(view: View) -> str:
 def _standing(glance: Glance) -> str:
     if glance.view.ended is not None:
         return "cut short: the run is over"
-    if glance.badge is Badge.REPLAY:
+    if glance.now.end:
         return "not over when the journal ends"
     return "as it was last told" if glance.stale else ""
 

@@ -12,7 +12,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.glance import Glance
+from tui.glance import Badge, Glance
+from tui.known import lines_until
 from tui.sifting import Behind, Matches, Seek, Sift
 from tui.theme import BAD, MUTED
 from tui.widgets.field import Field
@@ -29,6 +30,7 @@ _FILTER_HELP = (
     "type:insight_*  severity:warning  path:secret/app  worker:3  cycle:10-20  run:ab12  "
     'word  "two words"  /regex/  !not'
 )
+_BEFORE = "what was written until then lies in files before those that are shown: vsync-sm replay"
 _SEARCH_HELP = "a word, several words, or /a regular expression/"
 
 
@@ -83,6 +85,7 @@ class JournalPanel(Vertical):
         self._turn_round = False  # where nothing older is found, look for newer ones
         self._turned = False
         self._generation = self._pages.generation
+        self._until: tuple[int | None, int, int] = (None, 0, 0)
         self._note = ""
         self._titles: tuple[Content, Content] = (Content(), Content())
 
@@ -106,9 +109,16 @@ class JournalPanel(Vertical):
         """While one types, what is a key elsewhere is text, and is not offered."""
         if self._asking and action != "leave":
             return False
+        if action == "hold" and self._past:
+            return False  # what has ended does not grow
         return super().check_action(action, parameters)
 
     # --- painting ---
+
+    @property
+    def _past(self) -> bool:
+        """Whether the journal is looked at afterwards."""
+        return self._glance is not None and self._glance.badge is Badge.REPLAY
 
     def paint(self, glance: Glance) -> None:
         """Show what is new."""
@@ -119,11 +129,19 @@ class JournalPanel(Vertical):
         if self._pages.generation != self._generation:
             self._generation = self._pages.generation
             self._begin_sifting()
+        self._limit(glance.known_until)
         self._take()
         self._arrive()
         self._behind.wake()
         self.lines.show_lines(glance, self._empty())
         self._tell()
+
+    def _limit(self, seq: int | None) -> None:
+        """Let the lines end where they ended then."""
+        until = (seq, self._pages.generation, len(self._pages))
+        if until != self._until:
+            self._until = until
+            self.lines.limit = None if seq is None else lines_until(self._pages, seq)
 
     def _take(self) -> None:
         sift, lines = self._behind.sift, self.lines
@@ -141,8 +159,9 @@ class JournalPanel(Vertical):
             return f"waiting for the journal {printable(str(self.journal))} …"
         if pages.trouble:
             return printable(pages.trouble)
-        if not len(pages):
-            return "nothing is in the journal yet"
+        if not self.lines.known:
+            before = pages.files_before and len(pages)
+            return _BEFORE if before else "nothing is in the journal yet"
         if sift is not None and not sift.done:
             return f"no line found yet that passes {self._sieve_words()} …"
         return f"no line passes {self._sieve_words()}"
@@ -163,7 +182,7 @@ class JournalPanel(Vertical):
 
     def _title(self) -> str:
         lines = self.lines
-        parts = ["journal", count(len(self._pages), "line")]
+        parts = ["journal", count(lines.known, "line")]
         if before := self._pages.files_before:
             parts.append(f"{count(before, 'file')} before them: vsync-sm replay")
         if self.filter:
@@ -171,7 +190,7 @@ class JournalPanel(Vertical):
         if self.faults_only:
             parts.append("only faults")
         if lines.held is not None:
-            news = len(self._pages) - lines.held
+            news = lines.known - lines.held
             parts.append(f"HELD, {number(news)} new" if news else "HELD")
         elif lines.follow:
             parts.append("TAIL")
@@ -195,7 +214,8 @@ class JournalPanel(Vertical):
         matches = self.lines.matches
         if matches is None:
             return ""
-        told = f"{number(len(matches))} of {number(len(self._pages))} match"
+        found = len(matches) if self.lines.limit is None else self.lines.count
+        told = f"{number(found)} of {number(self.lines.known)} match"
         if sift.enough:
             return f"{told}; only the newest {number(len(matches))} are kept"
         if sift.done:
@@ -235,7 +255,7 @@ class JournalPanel(Vertical):
     def action_hold(self) -> None:
         """Hold the list, or let it go on."""
         lines = self.lines
-        lines.held = len(self._pages) if lines.held is None else None
+        lines.held = lines.known if lines.held is None else None
         self._repaint()
 
     # --- seeking ---
@@ -257,7 +277,7 @@ class JournalPanel(Vertical):
             return
         self._note = ""
         self._what = printable(what)
-        last = len(self._pages) if lines.held is None else lines.held
+        last = lines.known if lines.held is None else lines.held
         after = min(lines.cursor, last) - (step if here else 0)
         self._behind.seek = Seek(
             self._pages, self._whole() & wanted, after=after, step=step, last=last

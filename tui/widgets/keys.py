@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -11,9 +12,10 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.steer import COMMAND_ACTIONS
+from tui.steer import COMMANDS
 
 _FIRST = ("help", "leave")
+_COMMANDS = tuple(each.action for each in COMMANDS)
 
 
 class _Key(NamedTuple):
@@ -62,7 +64,8 @@ class Keys(Widget, can_focus=False):
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
     def _changed(self, screen: Screen[object]) -> None:
-        keys = tuple(sorted(_keys(screen), key=_rank))
+        foremost = getattr(self.app, "FOREMOST", _COMMANDS)
+        keys = tuple(sorted(_keys(screen), key=partial(_rank, foremost)))
         if keys != self._keys:
             self._keys = keys
             self._pointed = None
@@ -124,8 +127,7 @@ def _keys(screen: Screen[object]) -> Iterator[_Key]:
             yield _Key(binding.key, binding.action, shown, about, tooltip or about)
 
 
-def _rank(key: _Key) -> int:
-    action = key.action.rpartition(".")[2]
-    if action in _FIRST:
-        return _FIRST.index(action)
-    return len(_FIRST) + (action not in COMMAND_ACTIONS)
+def _rank(foremost: Sequence[str], key: _Key) -> int:
+    action = key.action.removeprefix("app.")
+    first = (*_FIRST, *foremost)
+    return first.index(action) if action in first else len(first)

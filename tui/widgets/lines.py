@@ -74,6 +74,7 @@ class JournalLines(ScrollView, can_focus=True):
         self.wrapping = False
         self.cursor = 0
         self.held: int | None = None
+        self.limit: int | None = None  # later lines are not known yet
         self.marks: Finder | None = None
         self.matches: Matches | None = None
         self._pages = pages
@@ -98,9 +99,17 @@ class JournalLines(ScrollView, can_focus=True):
     @property
     def count(self) -> int:
         """How many lines the list has."""
+        last = self.known if self.held is None else min(self.held, self.known)
         if self.matches is None:
-            return len(self._pages) if self.held is None else min(self.held, len(self._pages))
-        return len(self.matches) if self.held is None else self.matches.place(self.held + 1)
+            return last
+        whole = self.held is None and self.limit is None
+        return len(self.matches) if whole else self.matches.place(last + 1)
+
+    @property
+    def known(self) -> int:
+        """How many lines are known at the moment that is looked at."""
+        lines = len(self._pages)
+        return lines if self.limit is None else min(self.limit, lines)
 
     @property
     def kept(self) -> int:

@@ -144,6 +144,7 @@ class PathPanel(Vertical):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.journal = journal
+        self._until: int | None = None  # `seq` of what is known at the moment; None: all
         self._given_up = threading.Event()  # the last question's own
         self.answers = Answers()
         self.field = Field(placeholder="type a path: secret/app/db")
@@ -154,8 +155,13 @@ class PathPanel(Vertical):
         yield self.answers
 
     def paint(self, glance: Glance) -> None:
-        """Show this look."""
+        """Show this look; one that lies before the answer has another one."""
+        until, before = glance.known_until, self._until
+        self._until = until
         self.answers.paint(glance)
+        if until is not None and (before is None or until < before) and self.answers.asked:
+            self.answers.where = None
+            self._find(self.answers.asked)
 
     def show_path(self, path: str) -> None:
         """Ask for a path."""
@@ -193,9 +199,14 @@ class PathPanel(Vertical):
         answers = self.answers
         if path != answers.asked:
             answers.where = None
+        answers.focus()
+        self._find(path)
+
+    def _find(self, path: str) -> None:
+        answers = self.answers
         answers.asked, answers.read, answers.broken = path, 0.0, ""
         answers.repaint()
-        answers.focus()
+        until = self._until
         self._given_up.set()
         given_up = self._given_up = threading.Event()
 
@@ -209,9 +220,9 @@ class PathPanel(Vertical):
             broken = str(error) if known else f"looking for it went wrong: {error}"
             return self.Found(path, None, broken)
 
-        in_background(self, lambda: self._look(path, given_up), then, failed)
+        in_background(self, lambda: self._look(path, until, given_up), then, failed)
 
-    def _look(self, path: str, given_up: threading.Event) -> Found:
+    def _look(self, path: str, until: int | None, given_up: threading.Event) -> Found:
         """On a thread of its own."""
         told = 0.0
 
@@ -223,7 +234,7 @@ class PathPanel(Vertical):
                 told = done
                 self.post_message(self.Read(path, done))
 
-        return self.Found(path, look_up(path, self.journal, progress))
+        return self.Found(path, look_up(path, self.journal, progress, until=until))
 
     def on_unmount(self) -> None:
         """Nobody waits for an answer any more."""

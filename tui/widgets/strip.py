@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from tui.glance import Badge, Glance
+from tui.glance import Glance
 from tui.theme import BAD, GOOD, MUTED, STATE, WARN, Look, marked
 from tui.times import tell
 from tui.widgets.top import GAP, Top, apart, joined
@@ -61,7 +61,7 @@ def _states(glance: Glance) -> Content:
 
 def _mark(glance: Glance, state: str) -> Look:
     """What marks the current state; one that may have been left since is marked as unknown."""
-    old = glance.badge is Badge.LOST or glance.damage
+    old = glance.lost or glance.damage
     return UNKNOWN if old else STATE.get(state, UNKNOWN)
 
 
@@ -70,7 +70,7 @@ def _when(glance: Glance) -> Content:
     if view.run is None:
         return Content()
     since = Content(duration(int(seconds_since(view.state.since.mono, glance.last))))
-    if glance.badge is Badge.REPLAY:
+    if glance.now.end:
         end = Content.styled("at the journal's end", MUTED)
         return end if view.ended is not None else joined([since, end], Content(" "))
     again = None if glance.stale else next_try_in(view, glance.now)

@@ -8,11 +8,15 @@ from pathlib import Path
 from textual.content import Content
 
 from tui.glance import Badge, Glance
-from tui.theme import BAD, BADGE, BOLD, MUTED, WARN, marked
-from tui.widgets.text import said
+from tui.theme import BAD, BADGE, BOLD, MARK, MUTED, SEVERITY, WARN, marked
+from tui.widgets.text import folded, said
 from tui.widgets.top import GAP, Top, apart, joined
 from vsync_sm.core.answer import seconds_since
-from vsync_sm.core.words import clock, duration, printable
+from vsync_sm.core.marks import Mark
+from vsync_sm.core.present import clock, duration, printable, sentence, severity
+
+_MOST = 4
+"""So many lines tell what a place in a journal is."""
 
 NO_LOAD = "reads only the journal: no load on Vault or Consul"
 
@@ -30,11 +34,16 @@ class Title(Top):
     }
     """
 
-    def lines(self, glance: Glance, width: int, *, short: bool) -> Content:  # noqa: ARG002  the same for all
+    def lines(self, glance: Glance, width: int, *, short: bool) -> Content:
         """The line, and what else must be said."""
         state = _state(glance)
         journal = shortened(glance.source, max(1, width - state.cell_length - len(GAP)))
         first = apart(state, Content.styled(journal, MUTED), width)
+        marks = glance.place.marks
+        if not short and _more(glance).cell_length > width and marks and not glance.now.end:
+            lines = [_damage(glance), _silence(glance), *_marks(glance)]
+            told = [line for each in lines if each for line in folded(each, width, indent=2)]
+            return Content("\n").join([first, *told[:_MOST]])
         more = _more(glance)
         if more and more.cell_length > width:
             # What hinders comes first; that nothing is wrong may go unsaid.
@@ -48,8 +57,10 @@ def _state(glance: Glance) -> Content:
     if view.run is None:
         return Content.assemble(badge, GAP, Content.styled(nothing_yet(glance), MUTED))
     since = duration(int(seconds_since(view.state.since.mono, glance.last)))
-    if glance.badge is Badge.REPLAY and view.ended is not None:
+    if glance.now.end and view.ended is not None:
         since = ""
+    if glance.silent:
+        badge = joined([badge, marked(BADGE[Badge.LOST], Badge.LOST)], Content(" "))
     # Together they are the title that a test, and an operator's eye, look for.
     state = said(f"{view.state.name} {since}".rstrip(), BOLD)
     return Content.assemble(badge, " ", state, GAP, _name(glance))
@@ -65,7 +76,7 @@ def nothing_yet(glance: Glance) -> str:
 def _end(glance: Glance) -> Content:
     """Until when a replayed journal tells, and whether its last run has ended by itself."""
     view = glance.view
-    if glance.badge is not Badge.REPLAY or not view.now.ts:
+    if not glance.now.end or not view.now.ts:
         return Content()
     if view.ended is None:
         return Content.styled(f"! ends {clock(view.now.ts)}, not finished", WARN)
@@ -93,11 +104,38 @@ def shortened(path: str, width: int) -> str:
     return path if len(path) <= width else f"…{path[1 - width :]}"
 
 
+def _place(glance: Glance) -> Content:
+    """What a moment in the middle of a journal is: what its record marks, else what it says."""
+    record = glance.place.record
+    if record is None or glance.place.marks:
+        return joined(_marks(glance))
+    look = SEVERITY[severity(record.event)]
+    glyph = "" if severity(record.event) == "debug" else f"{look.glyph} "
+    return Content.styled(f"{glyph}{sentence(record)}", look.style or MUTED)
+
+
+def _marks(glance: Glance) -> list[Content]:
+    return [marked(MARK[mark.kind], _named(mark)) for mark in glance.place.marks]
+
+
+def _named(mark: Mark) -> str:
+    words, kind = printable(mark.words), str(mark.kind)
+    return words if words.startswith(kind) else f"{kind}: {words}"
+
+
+def _damage(glance: Glance) -> Content:
+    words = f"✖ the journal can be read no further: {printable(glance.damage)}"
+    return Content.styled(words, BAD) if glance.damage else Content()
+
+
+def _silence(glance: Glance) -> Content:
+    return Content.styled(f"! {printable(glance.note)}", WARN) if glance.note else Content()
+
+
 def _more(glance: Glance, *, only_trouble: bool = False) -> Content:
-    parts = [_end(glance)]
-    if glance.damage:
-        words = f"✖ the journal can be read no further: {printable(glance.damage)}"
-        parts.append(Content.styled(words, BAD))
+    if glance.known_until is not None:
+        return joined([_damage(glance), _silence(glance), _place(glance)])
+    parts = [*_marks(glance), _end(glance), _damage(glance)]
     if glance.note:
         parts.append(Content.styled(f"! {printable(glance.note)}", WARN))
     if glance.unable:

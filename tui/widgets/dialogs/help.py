@@ -12,28 +12,44 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from tui.glance import Badge
-from tui.theme import ANSWER, BADGE, OUTCOME, SEVERITY, Look, marked
+from tui.theme import ANSWER, BADGE, MARK, OUTCOME, SEVERITY, Look, marked
 from tui.widgets.dialogs.base import Dialog
 from tui.widgets.dialogs.keys import Place
 from vsync_sm.core.answer import MEANING
+from vsync_sm.core.marks import Kind
 
 BADGES = {
     Badge.LIVE: "the origin runs in this process",
     Badge.ATTACHED: "follows the journal of an origin that runs elsewhere",
-    Badge.REPLAY: "a finished journal, at its end; nothing runs",
+    Badge.REPLAY: "a journal that is looked at afterwards; nothing runs",
     Badge.LOST: "the origin has written nothing for longer than it should",
 }
 """What the badges mean."""
 
+PLACES = {
+    Kind.DAMAGE: "the journal cannot be read here",
+    Kind.CONTRADICTION: "the journal contradicts the machine, or its own sums",
+    Kind.FAULT: "a fault was raised",
+    Kind.CRASH: "a run ended without a word",
+    Kind.REFUSAL: "a safety rule forbade a save",
+    Kind.REPAIR: "a torn end of the journal was mended",
+    Kind.GAP: "lines are missing, or nobody wrote for long",
+    Kind.RUN: "a run begins",
+    Kind.SAVE: "a save ended",
+}
+"""What the marks on the position bar mean."""
+
 _KEYS = 16
 _WORD = 10
+_PLACE = 14
 _NARROWEST = 70
 
 
 class HelpScreen(Dialog[None]):
     """Lists every key by its place, and explains what is on the screen.
 
-    `places` are `keys.places(app)`; `live` says that the origin runs in this process.
+    `places` are `keys.places(app)`; `live` says that the origin runs in this process, `past` that
+    a journal is looked at afterwards.
     """
 
     DEFAULT_CSS = """
@@ -49,10 +65,13 @@ class HelpScreen(Dialog[None]):
         Binding("space", "scroll_words(10)", "Page down", show=False),
     ]
 
-    def __init__(self, places: tuple[Place, ...], *, live: bool = False) -> None:
+    def __init__(
+        self, places: tuple[Place, ...], *, live: bool = False, past: bool = False
+    ) -> None:
         super().__init__()
         self._places = places
         self._live = live
+        self._past = past
         self._width = _NARROWEST
 
     def heading(self) -> str:
@@ -63,7 +82,7 @@ class HelpScreen(Dialog[None]):
         """The keys of the console, what is on the screen, and the keys of dialogs and widgets."""
         lines = [
             *_wrapped(_ABOUT, self._width),
-            *_wrapped(_LIVE if self._live else _APART, self._width),
+            *_wrapped(self._quits(), self._width),
         ]
         for place in self._places:
             if place.kind == "console":
@@ -73,6 +92,11 @@ class HelpScreen(Dialog[None]):
             if place.kind != "console":
                 lines += self._keys(place)
         return Content("\n").join(lines)
+
+    def _quits(self) -> str:
+        if self._past:
+            return _PAST
+        return _LIVE if self._live else _APART
 
     def _keys(self, place: Place) -> Iterator[Content]:
         if place.keys:
@@ -87,14 +111,18 @@ class HelpScreen(Dialog[None]):
         yield from _title("Badges: where it comes from")
         for badge, meaning in BADGES.items():
             yield from self._meant(BADGE[badge], badge, meaning)
+        if self._past:
+            yield from _title("Places on the position bar")
+            for kind, look in MARK.items():
+                yield from self._meant(look, kind, PLACES[kind], _PLACE)
         yield from _title("Signs")
         for severity, look in SEVERITY.items():
             yield from self._meant(look, severity, _GRAVE[severity])
         for outcome, look in OUTCOME.items():
             yield from self._meant(look, outcome, f"the cycle: {_OUTCOMES[outcome]}")
 
-    def _meant(self, look: Look, word: str, meaning: str) -> Iterator[Content]:
-        yield from self._row(marked(look, f"{word:<{_WORD}}"), _WORD + 2, meaning)
+    def _meant(self, look: Look, word: str, meaning: str, width: int = _WORD) -> Iterator[Content]:
+        yield from self._row(marked(look, f"{word:<{width}}"), width + 2, meaning)
 
     def _row(self, left: Content, width: int, right: str) -> Iterator[Content]:
         """A row in two columns, the right one wrapped within itself."""
@@ -148,6 +176,7 @@ def _wrapped(text: str, width: int) -> list[Content]:
 _ABOUT = "Every key by its place, and what the answers, badges and signs mean."
 _LIVE = "q quits: the origin runs here, so that is to halt it. It asks first."
 _APART = "q quits this console only; the origin goes on."
+_PAST = "q quits. Nothing runs here: a journal is looked at, whose clock you move."
 _GRAVE = {
     "debug": "a step on the way",
     "info": "worth knowing",

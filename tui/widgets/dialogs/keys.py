@@ -20,6 +20,7 @@ _NAMES = {
     "Field": "a line to type on",
     "JournalLines": "the journal's lines",
     "Panel": "panels",
+    "ReplayConsole": "back in time, with --replay",
     "RecordScreen": "an event, opened whole",
     "Choices": "the buttons of a dialog",
     "Confirm": "a question",
@@ -81,8 +82,9 @@ def places(app: App[Any]) -> tuple[Place, ...]:
     widget.
     """
     everywhere = Place("everywhere", _keys(_everywhere(app)), "console")
+    apart = [Place(name_of(cls), keys_of(cls), "console") for cls in _apart(app)]
     ours = [
-        Place(name_of(cls), keys_of(cls), "dialog" if _in_dialog(cls) else "console")
+        Place(name_of(cls), _keys_in(cls, app), "dialog" if _in_dialog(cls) else "console")
         for cls in _ours()
     ]
     taken = taken_by(app)
@@ -90,7 +92,7 @@ def places(app: App[Any]) -> tuple[Place, ...]:
         Place(name_of(cls), _keys([b for b in bindings_of(cls) if b.key not in taken]), "widget")
         for cls in _theirs(app)
     ]
-    return (everywhere, *ours, *theirs)
+    return (*apart, everywhere, *ours, *theirs)
 
 
 def bindings_of(cls: type[DOMNode]) -> list[Binding]:
@@ -105,7 +107,8 @@ def keys_of(cls: type[DOMNode]) -> tuple[Key, ...]:
 
 def taken_by(app: App[Any]) -> frozenset[str]:
     """The keys that the app takes before any widget hears of them."""
-    return frozenset(each.key for each in _everywhere(app) if each.priority)
+    apart = [each for cls in _apart(app) for each in bindings_of(cls)]
+    return frozenset(each.key for each in (*_everywhere(app), *apart) if each.priority)
 
 
 def name_of(cls: type[DOMNode]) -> str:
@@ -148,14 +151,33 @@ def _keys(bindings: list[Binding]) -> tuple[Key, ...]:
 def _everywhere(app: App[Any]) -> list[Binding]:
     # The nearest class that binds a key has it; there it may do one thing or another.
     found: list[Binding] = []
+    gone = {each.key for cls in _apart(app) for each in bindings_of(cls)}
+    never: frozenset[str] = getattr(app, "NEVER", frozenset())
     for cls in type(app).__mro__:
-        if issubclass(cls, DOMNode):
-            taken = {each.key for each in found}
-            found += [each for each in bindings_of(cls) if each.key not in taken]
+        if issubclass(cls, DOMNode) and cls not in _apart(app):
+            taken = {each.key for each in found} | gone
+            found += [
+                each
+                for each in bindings_of(cls)
+                if each.key not in taken and each.action not in never
+            ]
     palette = app.COMMAND_PALETTE_BINDING
     if app.ENABLE_COMMAND_PALETTE and all(each.key != palette for each in found):
         found.append(Binding(palette, "command_palette", "Command palette: every command by name"))
     return found
+
+
+def _apart(app: App[Any]) -> list[type[App[Any]]]:
+    """The app's classes whose keys are told under a name of their own."""
+    return [cls for cls in type(app).__mro__ if issubclass(cls, App) and "APART" in vars(cls)]
+
+
+def _keys_in(cls: type[Widget], app: App[Any]) -> tuple[Key, ...]:
+    """The keys of a panel that the app leaves to it; where one types or reads, that is all."""
+    gone = {each.key for app_cls in _apart(app) for each in bindings_of(app_cls)}
+    if issubclass(cls, Screen | Input) or _in_dialog(cls):
+        gone = set()
+    return _keys([each for each in bindings_of(cls) if each.key not in gone])
 
 
 def _ours() -> list[type[Widget]]:
