@@ -13,6 +13,9 @@ from tests.benchmarks.cycles.asked import Asked
 from tests.benchmarks.cycles.field import imagined
 from tests.benchmarks.cycles.growth import IMAGINED
 from tests.benchmarks.cycles.growth import table as growth_table
+from tests.benchmarks.cycles.journalling import REPLAYED, WRITTEN, Took, with_shares
+from tests.benchmarks.cycles.journalling import rows as rows_of
+from tests.benchmarks.cycles.journalling import table as journal_table
 from tests.benchmarks.cycles.kindness import (
     Predicted,
     most_in_a_second,
@@ -29,7 +32,8 @@ from tests.benchmarks.cycles.saves import table as saves_table
 from tests.benchmarks.cycles.tables import Column, Report, Table, Verdict, markdown, text
 from tests.benchmarks.cycles.yardsticks import Measured
 from vsync_sm.core.cost import Cost
-from vsync_sm.core.events import CycleFinished, Requests
+from vsync_sm.core.events import CycleFinished, InsightGenerated, Requests, WorkerStarted
+from vsync_sm.core.insight import Insight
 
 SMALL = Table(
     title="what it is",
@@ -115,7 +119,7 @@ def test_only_what_was_measured_is_written_anew() -> None:
 def test_the_page_has_a_place_for_each_table() -> None:
     page = docs.PAGE.read_text(encoding="utf-8")
     named = {"phases", "reads", "growth", "saves", "starts", "ceiling", "pressed", "audit"}
-    assert sorted(docs.marks(page)) == sorted({"made", *named})
+    assert sorted(docs.marks(page)) == sorted({"made", "journal", *named})
 
 
 def test_the_picture_shows_cycles_and_what_the_yardsticks_would_take() -> None:
@@ -206,6 +210,41 @@ def test_growth_is_flat_or_said_not_to_be() -> None:
     assert found[f"{IMAGINED}: own CPU a secret at 100,000 ÷ at 10,000"] == (1.3, False)
     assert found["memory up to 1,000,000, bytes for each further secret"] == (1_572.864, True)
     assert found["the last two of these, one by the other"] == (1.5, False)
+
+
+def test_the_journals_share_is_told_where_cycles_were_measured_too() -> None:
+    took = {
+        WRITTEN: Took(1_000, 1.0, 0.005, 0.006, 50, 50),
+        REPLAYED: Took(500, 1.0, 0.002, 0.003, 50, 70),
+    }
+    alone = {"journal": journal_table({name: [each] for name, each in took.items()})}
+    assert with_shares(alone) == alone
+    assert judged(alone["journal"]) == {
+        "CPU of an event in a cycle": (5.0, True),
+        "replay of a million events, CPU": (6.0, False),
+        "its memory at the end ÷ after a tenth": (1.4, False),
+    }
+    reads = reads_table(
+        {
+            name: [Measured(rate, 1.0, 0.1, 0.2)]
+            for name, rate in zip(WAYS, (1, 1, 2_000, 40_000), strict=True)
+        },
+        Asked(),
+    )
+    found = judged(with_shares({**alone, "reads": reads})["journal"])
+    assert found[f"its share of a cycle: {PATHS}"] == (1.0, True)
+    assert found[f"its share of a cycle: {FOLDERS}"] == (20.0, False)
+
+
+def test_insights_are_told_in_rows_and_all_else_by_itself() -> None:
+    insight = InsightGenerated(worker=1, path="kv/data/a", insight=Insight(1, ""), change="added")
+    events = [
+        WorkerStarted(worker=1),
+        WorkerStarted(worker=2),
+        *[insight] * 300,
+        WorkerStarted(worker=3),
+    ]
+    assert [len(row) for row in rows_of(iter(events))] == [1, 1, 256, 44, 1]
 
 
 def test_saves_count_the_keys() -> None:

@@ -2,7 +2,8 @@
 
 `reads` holds both ways to read against a load generator and hvac's own loop, `saves` a first save
 against later ones, `growth` a cycle of few secrets against those of many; `starts` tells how long a
-start takes, `kindness` what Vault sees of ceiling, back-off and audit log. What is compared runs in
+start takes, `kindness` what Vault sees of ceiling, back-off and audit log, `journal` what an event
+costs. What is compared runs in
 turns, round by round, on the same servers: on a noisy machine the ratios hold, the times do not.
 Medians are printed. Without a name all of it runs, for about ten minutes; with `--quick` for one.
 """
@@ -22,6 +23,7 @@ import msgspec
 from tests.benchmarks.cycles import docs
 from tests.benchmarks.cycles.asked import QUICK, Asked
 from tests.benchmarks.cycles.growth import growth
+from tests.benchmarks.cycles.journalling import journal, with_shares
 from tests.benchmarks.cycles.kindness import kindness
 from tests.benchmarks.cycles.reads import reads
 from tests.benchmarks.cycles.saves import saves
@@ -35,6 +37,7 @@ BENCHES: dict[str, Callable[[Asked], dict[str, Table]]] = {
     "saves": saves,
     "growth": growth,
     "kindness": kindness,
+    "journal": journal,
 }
 
 
@@ -80,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller sizes, one round")
     parser.add_argument("--secrets", type=int, help="for reads and kindness")
     parser.add_argument("--insights", type=int, help="for saves")
+    parser.add_argument("--events", type=int, help="for journal")
     parser.add_argument("--sizes", type=int, nargs="+", help="for growth, in a real OpenBao")
     parser.add_argument(
         "--imagined", type=int, nargs="+", help="for growth, by a server that answers from memory"
@@ -109,9 +113,9 @@ def _measure(benches: Sequence[str], asked: Asked) -> Report:
     tables: dict[str, Table] = {}
     for name in benches:
         found = BENCHES[name](asked)
-        for table in found.values():
-            _show(table)
-        tables |= found
+        tables = with_shares(tables | found)
+        for fresh in found:
+            _show(tables[fresh])
     when = f"{datetime.now(UTC):%d %B %Y}"
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, servers on loopback"
     return Report(when=when, machine=machine, tables=tables)
