@@ -117,6 +117,24 @@ def test_a_page_for_the_post_mortem(tmp_path: Path, journal: Path) -> None:
     assert journal.read_bytes() == b"".join(map(encode, numbered(one_saved_cycle())))
 
 
+def test_a_picture_of_a_cycle(tmp_path: Path, journal: Path) -> None:
+    told = vsync(tmp_path, "replay", "--svg", journal)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("<svg xmlns=")
+    assert "Cycle 1 saved in 0.02 s" in told.stdout
+    assert vsync(tmp_path, "replay", "--svg", "--cycle", "1", journal).stdout == told.stdout
+    with journal.open("ab") as file:
+        file.write(b"rubbish\n")
+    torn = vsync(tmp_path, "replay", "--svg", journal)
+    assert (torn.returncode, torn.stdout) == (1, told.stdout)
+    assert complaint(torn.stderr)[0].startswith("the journal is damaged: ")
+    none = written(tmp_path, numbered(one_saved_cycle())[:3])
+    missing = vsync(tmp_path, "replay", "--svg", none, "--out", "picture.svg")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert complaint(missing.stderr)[0] == f"{none}: there is no cycle in it"
+    assert not (tmp_path / "picture.svg").exists()
+
+
 def test_a_page_of_a_damaged_journal_says_so(tmp_path: Path, journal: Path) -> None:
     with journal.open("ab") as file:
         file.write(b"rubbish\n")
@@ -125,7 +143,10 @@ def test_a_page_of_a_damaged_journal_says_so(tmp_path: Path, journal: Path) -> N
     assert "- **Damaged** at line 32, byte " in told.stdout
 
 
-@pytest.mark.parametrize("form", [[], ["--json"], ["--json-lines"], ["--markdown"], ["--cycle=1"]])
+FORMS = [[], ["--json"], ["--json-lines"], ["--markdown"], ["--svg"], ["--cycle=1"]]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_with_pseudonyms_nobody_is_named(tmp_path: Path, journal: Path, form: list[str]) -> None:
     key = tmp_path / "key"
     key.write_bytes(b"CANARY-pseudonym-key-4719")
@@ -171,6 +192,7 @@ def test_a_key_of_no_use_is_said(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--compare", "failed", "--svg"], "--compare and --svg do not go together"),
         (["--pseudonym-key-file", "k"], "--pseudonym-key-file goes with --pseudonyms"),
         (["--force"], "--force goes with --out"),
         (["--cycle", "1", "--until", "end"], "--cycle and --until do not go together"),

@@ -90,7 +90,11 @@ def span_meant(journal: Path, options: argparse.Namespace) -> Span:
 
 def _in_detail(options: argparse.Namespace) -> bool:
     """One cycle told event by event: all of the journal is checked for it."""
-    return options.cycle is not None and len({*options.cycle}) == 1 and not options.markdown
+    return (
+        options.cycle is not None
+        and len({*options.cycle}) == 1
+        and not (options.markdown or options.svg)
+    )
 
 
 def put(chunks: Iterable[str], options: argparse.Namespace, journal: Path, write: Write) -> int:
@@ -139,6 +143,8 @@ class _Told:
             records = self._names.records(records)
         if self._options.markdown:
             yield from self._markdown(records)
+        elif self._options.svg:
+            yield from self._svg(records)
         else:
             yield from self._story(records)
 
@@ -174,6 +180,24 @@ class _Told:
         self._ok = told.ok
         name = self._file.name if self._names is None else self._names.name(self._file.name)
         yield from markdown(told, journal=name)
+
+    def _svg(self, records: Iterator[Record]) -> Iterator[str]:
+        from vsync_sm.core.errors import JournalError  # noqa: PLC0415
+        from vsync_sm.journal.cutting import NoSuchSpan  # noqa: PLC0415
+        from vsync_sm.journal.picture import picture  # noqa: PLC0415
+        from vsync_sm.journal.sketch import sketch_of  # noqa: PLC0415
+
+        def readable() -> Iterator[Record]:
+            try:
+                yield from records
+            except JournalError as error:
+                self._ok = False
+                complain(f"the journal is damaged: {error}", "this is of what stands before it")
+
+        sketch = sketch_of(readable())
+        if sketch is None:
+            raise NoSuchSpan("there is no cycle in it")
+        yield from picture(sketch)
 
     def _history(self) -> bool:
         from vsync_sm.journal.history import is_history  # noqa: PLC0415

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 import vsync_sm
 from vsync_sm.core.errors import Fault
+from vsync_sm.spans import add_out, add_span, misspanned, with_ages
 
 OK, FATAL, USAGE, NOT_SAVED = 0, 1, 2, 3
 """The exit codes; a second signal n is 128 + n."""
@@ -32,7 +32,8 @@ vsync-sm --headless [--once] [--allow ID] [options]
        vsync-sm journal cut (--cycle N | --since MOMENT --until MOMENT) --out FILE
        vsync-sm replay JOURNAL --compare MOMENTS [--json] [--out FILE]
        vsync-sm replay JOURNAL [--cycle N | --since MOMENT --until MOMENT]
-                               [--json | --json-lines | --markdown] [--pseudonyms] [--out FILE]
+                               [--json | --json-lines | --markdown | --svg]
+                               [--pseudonyms] [--out FILE]
        vsync-sm demo\
 """
 ABOUT = """\
@@ -107,23 +108,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             secret = "token" in flag or "secret" in flag
             complain(f"there is no {flag}", _NO_SECRETS if secret else _meant(flag, _ALL))
             parser.exit(USAGE)
-    options, unknown = parser.parse_known_args(_with_ages(arguments))
-    mistake = _unknown(options, unknown) if unknown else _misused(options) or _misspanned(options)
+    options, unknown = parser.parse_known_args(with_ages(arguments))
+    mistake = _unknown(options, unknown) if unknown else _misused(options) or misspanned(options)
     if mistake:
         complain(*mistake)
         parser.exit(USAGE)
     return options
-
-
-def _with_ages(arguments: Sequence[str]) -> list[str]:
-    """The same, with `--since -2h` as one word: argparse takes `-2h` for a flag."""
-    words: list[str] = []
-    for word in arguments:
-        if words and words[-1] in {"--since", "--until", "--compare"} and re.match(r"-\s?\d", word):
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -224,7 +214,7 @@ def _parser() -> _Parser:
         type=Path,
         help="the journal, its directory, one of its closed files, or its history of a day",
     )
-    _span(replay, alone="only this cycle, in detail; or N-M")
+    add_span(replay, alone="only this cycle, in detail; or N-M")
     replay.add_argument(
         "--compare",
         metavar="MOMENTS",
@@ -238,7 +228,12 @@ def _parser() -> _Parser:
     form.add_argument(
         "--markdown", action="store_true", help="a page to paste into the post-mortem"
     )
-    _out(replay, needed=False)
+    form.add_argument(
+        "--svg",
+        action="store_true",
+        help="a picture of a cycle's phases: of --cycle N, else the first that failed, or the last",
+    )
+    add_out(replay, needed=False)
 
     demo = command("demo", "an origin at work on local servers, until Ctrl-C")
     demo.add_argument(
@@ -297,48 +292,6 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     made["allow"].add_argument("--yes", action="store_true", help="do not ask: for scripts")
 
 
-def _span(parser: argparse.ArgumentParser, *, alone: str) -> None:
-    parser.add_argument("--cycle", type=_cycles, metavar="N", help=alone)
-    for name, words in (
-        ("since", "from the cycle or start in which this moment lies: 03:12, -2h, cycle:12, #812"),
-        ("until", "to the end of the cycle in which this moment lies (times are UTC)"),
-    ):
-        parser.add_argument(f"--{name}", type=_moment, metavar="MOMENT", help=words)
-
-
-def _out(parser: argparse.ArgumentParser, *, needed: bool) -> None:
-    to = "a new file (mode 0600)" if needed else "into a new file (mode 0600), not to stdout"
-    parser.add_argument("--out", metavar="FILE", type=Path, required=needed, help=to)
-    parser.add_argument("--force", action="store_true", help="replace what lies there")
-    parser.add_argument(
-        "--pseudonyms",
-        action="store_true",
-        help="put pseudonyms in place of paths, mounts, hosts and users, to show it outside",
-    )
-    parser.add_argument(
-        "--pseudonym-key-file",
-        metavar="FILE",
-        type=Path,
-        help="give each name the same pseudonym as others with this key (default: a random one)",
-    )
-
-
-def _cycles(word: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,15})(?:-(\d{1,15}))?", word, re.ASCII)
-    if match is None or int(match[2] or match[1]) < int(match[1]):
-        raise argparse.ArgumentTypeError(f"{word} is no cycle: write 12, or 12-15")
-    return int(match[1]), int(match[2] or match[1])
-
-
-def _moment(word: str) -> object:
-    from vsync_sm.core.moments import MomentError, moment_of  # noqa: PLC0415  rarely needed
-
-    try:
-        return moment_of(word)
-    except MomentError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def _journal(parser: argparse.ArgumentParser) -> None:
     _which_origin(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -351,8 +304,8 @@ def _journal(parser: argparse.ArgumentParser) -> None:
         "Paths and messages stand in it as they were, but for --pseudonyms.",
         allow_abbrev=False,
     )
-    _span(cut, alone="its number; or N-M")
-    _out(cut, needed=True)
+    add_span(cut, alone="its number; or N-M")
+    add_out(cut, needed=True)
     _which_origin(cut)
 
 
@@ -396,6 +349,7 @@ _ALL = {
     "--since",
     "--until",
     "--markdown",
+    "--svg",
     "--out",
     "--force",
     "--pseudonyms",
@@ -445,20 +399,6 @@ def _unknown(options: argparse.Namespace, words: list[str]) -> tuple[str, str]:
     return says, "it goes with --headless" if flag in _OF_HEADLESS else "leave it out"
 
 
-def _misspanned(options: argparse.Namespace) -> tuple[str, str] | None:
-    moments = [name for name in ("since", "until") if getattr(options, name, None) is not None]
-    cycle = getattr(options, "cycle", None) is not None
-    if cycle and moments:
-        return f"--cycle and --{moments[0]} do not go together", "leave one of them out"
-    if getattr(options, "word", None) == "cut" and not (cycle or moments):
-        return "cut needs to be told what", "say --cycle N, or --since MOMENT and --until MOMENT"
-    if getattr(options, "force", False) and options.out is None:
-        return "--force goes with --out", "vsync-sm replay JOURNAL --out FILE --force"
-    if getattr(options, "pseudonym_key_file", None) is not None and not options.pseudonyms:
-        return "--pseudonym-key-file goes with --pseudonyms", "say both"
-    return None
-
-
 def _misused(options: argparse.Namespace) -> tuple[str, str] | None:
     command, said = options.command, [n for n in _COMMON if getattr(options, n) is not None]
     if options.headless and command is not None:
@@ -490,6 +430,7 @@ def _miscompared(options: argparse.Namespace) -> tuple[str, str] | None:
         ("until", options.until is not None, moments),
         ("json-lines", options.json_lines, form),
         ("markdown", options.markdown, form),
+        ("svg", options.svg, form),
         ("pseudonyms", options.pseudonyms, cut),
     ):
         if given:

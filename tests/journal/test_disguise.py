@@ -27,7 +27,9 @@ from vsync_sm.core.pseudonyms import KEPT, OWN, Pseudonyms
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.disguise import Disguise, unruled
+from vsync_sm.journal.picture import picture
 from vsync_sm.journal.replay import replay
+from vsync_sm.journal.sketch import sketch_of
 
 KEY = b"sixteen bytes or more"
 
@@ -45,6 +47,8 @@ def outputs(records: list[e.Record]) -> Iterator[str]:
     yield "".join(replay(records))
     yield "".join(replay(records, json=True))
     yield page(records)
+    sketch = sketch_of(records)
+    yield "" if sketch is None else "".join(picture(sketch))
     for record in records:
         yield encode(record).decode()
 
