@@ -34,10 +34,10 @@ platform/data/tls/identity.api.prod, platform/data/tls/identity.api.staging
               cycle 9      cycle 10
   ended       unchanged    given up (timeout)
   took        2.03 s       5 min 1 s
-  listing     0.53 s       0.53 s                   about the same
-! working     1.49 s       5 min                    201 times as long, cut off
-  reindexing  1 ms         –                        not entered
-  saving      2 ms         –                        not entered
+  listing     0.53 s       0.53 s              about the same
+! working     1.49 s       5 min               201 times as long, cut off
+  reindexing  1 ms         –                   not entered
+  saving      2 ms         –                   not entered
   listed      371          372
   generated   369          209
   skipped     2            1
@@ -47,12 +47,12 @@ platform/data/tls/identity.api.prod, platform/data/tls/identity.api.staging
   updated     0            1
   unchanged   369          207
   retries     0            timeout 1
-  requests    502 / 1      –                        to Vault / to Consul
-  workers     4            4                        paths each × mean time
-  worker 1    93 × 0.02 s  71 × 0.71 s, max 1.04 s
-  worker 2    93 × 0.02 s  71 × 0.72 s, max 1.08 s
-! worker 3    93 × 0.02 s  0, max 5 min             slow
-  worker 4    92 × 0.02 s  71 × 0.72 s, max 1.12 s
+  requests    502 / 1      –                   to Vault / to Consul
+  workers     4            4                   paths each × mean time
+  worker 1    93 × 0.02 s  71 × 0.71 s         at most 1.04 s
+  worker 2    93 × 0.02 s  71 × 0.72 s         at most 1.08 s
+! worker 3    93 × 0.02 s  0                   slow: at most 5 min
+  worker 4    92 × 0.02 s  71 × 0.72 s         at most 1.12 s
 """
 
 

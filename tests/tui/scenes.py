@@ -97,6 +97,13 @@ REPLAYS = {
     "replay_small": Scene(
         "stuck", way="replay", size=SMALL, keys=("home", "]", "]"), words="#4261"
     ),
+    "replay_compared": Scene("refused", way="replay", keys=("=",), words="cycle 10 was refused"),
+    "replay_compared_small": Scene(
+        "aborted", way="replay", size=SMALL, keys=("=",), words="its deadline passed"
+    ),
+    "replay_marked": Scene(
+        "stuck", way="replay", size=SMALL, keys=("home", "]", "M", "}", "}"), words="◆"
+    ),
     "replay_jump": Scene("stuck", way="replay", keys=(":", "9", "enter"), words="write seq:9"),
 }
 """Back in time, in the middle of each kind of night."""

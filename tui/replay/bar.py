@@ -11,7 +11,7 @@ from textual.message import Message
 
 from tui.glance import Glance
 from tui.replay.feed import PlayFeed, Standing
-from tui.theme import BOLD, MARK, MUTED, Look
+from tui.theme import ACCENT, BOLD, MARK, MUTED, Look
 from tui.times import Times
 from tui.widgets.marks import PRIMARY
 from tui.widgets.top import Top
@@ -21,6 +21,7 @@ from vsync_sm.core.words import share
 PLAYED = Look("━", PRIMARY)
 TO_COME = Look("─", MUTED)
 HERE = Look("●", BOLD)
+FLAG = Look("◆", f"bold {ACCENT}")
 PLAYS, STANDS, ENDED = "▶", "‖", "■"
 
 _SPEED = 5
@@ -59,7 +60,7 @@ class PositionBar(Top):
         right = Content.assemble(_index(standing), _moment(glance, standing))
         self._begin = left.cell_length
         self._feed.columns = columns = max(1, width - left.cell_length - right.cell_length)
-        return Content.assemble(left, *_bar(standing, columns), right)
+        return Content.assemble(left, *_bar(standing, columns, self._feed.marked), right)
 
     def on_click(self, event: events.Click) -> None:
         """Go there."""
@@ -93,14 +94,15 @@ def _moment(glance: Glance, standing: Standing) -> Content:
     return Content.assemble(f" {time:%m-%d %H:%M:%S} ", Content.styled(seq, MUTED))
 
 
-def _bar(standing: Standing, columns: int) -> Iterator[tuple[str, str]]:
-    """Cell by cell: glyph and style."""
+def _bar(standing: Standing, columns: int, marked: int = 0) -> Iterator[tuple[str, str]]:
+    """Cell by cell: glyph and style; a marked moment before all else that stands there."""
     count = standing.last - standing.first + 1
     here = (standing.look.view.seq - standing.first) * columns // max(1, count)
     runs = {(seq - standing.first) * columns // max(1, count) for seq in standing.runs} - {0}
     drawn = standing.marks if len(standing.marks) == columns else (None,) * columns
+    flag = (marked - standing.first) * columns // max(1, count) if marked else -1
     for column, kind in enumerate(drawn):
-        look = _look(kind, run_begins=column in runs)
+        look = FLAG if column == flag else _look(kind, run_begins=column in runs)
         if column == here:
             look = look or HERE
             yield look.glyph, f"{look.style} reverse"

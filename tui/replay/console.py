@@ -16,6 +16,7 @@ from textual.widgets import Input
 from tui.app import Console
 from tui.glance import Glance
 from tui.replay.bar import PositionBar
+from tui.replay.comparing import ComparedDialog, Work
 from tui.replay.feed import PlayFeed
 from tui.replay.jump import JumpDialog
 from tui.replay.moves import TROUBLE, Move, begin, end, step, to, to_column
@@ -58,6 +59,10 @@ class ReplayConsole(Console):
         _key("S", "go('save', -1)", "Save before"),
         _key("greater_than_sign", "go('transition', 1)", "Next transition"),
         _key("less_than_sign", "go('transition', -1)", "Transition before"),
+        _key("M", "mark", "Mark this moment, or take the mark away"),
+        _key(
+            "equals_sign", "compare", "Compare with the mark, or with the last good cycle", sign="="
+        ),
         _key("plus", "speed(1)", "Faster", "Faster: ×1, ×10, ×100, as fast as it goes"),
         _key("minus", "speed(-1)", "Slower"),
     ]
@@ -143,6 +148,23 @@ class ReplayConsole(Console):
 
     # --- what is asked ---
 
+    def action_mark(self) -> None:
+        """Mark where it stands; a mark that stands there already is taken away."""
+        seq = self.player.standing.look.view.seq
+        if not seq:
+            return
+        self.player.marked = 0 if self.player.marked == seq else seq
+        words = f"#{seq} is marked: go elsewhere, and = compares with it"
+        self.clear_notifications()
+        self.notify(words if self.player.marked else "no moment is marked", timeout=5, markup=False)
+        self.paint_now()
+
+    def action_compare(self) -> None:
+        """Show what is different where it stands."""
+        seq = self.player.standing.look.view.seq
+        if seq:
+            self.push_screen(ComparedDialog(Work(self.player.past, seq, self.player.marked)))
+
     def action_play(self) -> None:
         """Play."""
         self.player.toggle()
@@ -175,7 +197,7 @@ class ReplayConsole(Console):
         self.player.move(to_column(message.column, message.columns))
 
 
-_MOVING = frozenset({"play", "still", "go", "speed", "jump"})
+_MOVING = frozenset({"play", "still", "go", "speed", "jump", "mark", "compare"})
 
 _MOVES: dict[str, Callable[[int], Move]] = {
     "edge": lambda way: end if way > 0 else begin,

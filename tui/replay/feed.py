@@ -48,6 +48,7 @@ class PlayFeed:
     Attributes:
         standing: where it stands.
         columns: how many columns the bar has; its owner sets it.
+        marked: the `seq` of the marked moment, 0 where there is none; its owner sets it.
         tell: called with what could not be done, on the feed's own thread.
     """
 
@@ -57,6 +58,7 @@ class PlayFeed:
         """`clock` gives ns; only how much passes counts."""
         self.standing = Standing()
         self.columns = 0
+        self.marked = 0
         self.tell: Callable[[str], None] = _nothing
         self._past = past
         self._clock = clock
@@ -86,6 +88,11 @@ class PlayFeed:
         """What was known where it stands."""
         self._wake.set()
         return self.standing.look
+
+    @property
+    def past(self) -> Past:
+        """The journal: any thread may ask it."""
+        return self._past
 
     def open(self) -> None:
         """Begin."""

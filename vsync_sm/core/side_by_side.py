@@ -105,14 +105,25 @@ def _workers(one: CycleSeen | None, other: CycleSeen | None) -> Iterator[Row]:
         yield Row("workers", much, more, "paths each × mean time")
     slow = frozenset(each.number for each in slow_workers(other)) if other is not None else ()
     for n in sorted(known[0].keys() | known[1].keys()):
-        first, second = (_worker(each.get(n)) for each in known)
-        late = n in slow
-        yield Row(f"worker {n}", first, second, "slow" if late else "", stands_out=late)
+        one_, other_ = (each.get(n) for each in known)
+        note = _longest(one_, other_)
+        if n in slow:
+            note = f"slow: {note}"
+        yield Row(f"worker {n}", _worker(one_), _worker(other_), note, stands_out=n in slow)
 
 
 def _worker(worker: WorkerSeen | None) -> str:
     if worker is None:
         return NOTHING
     mean = "" if worker.mean_s is None else f" × {duration(worker.mean_s)}"
-    longest = f", max {duration(worker.slowest_s)}" if worker.slowest else ""
-    return f"{number(worker.paths)}{mean}{longest}"
+    return f"{number(worker.paths)}{mean}"
+
+
+def _longest(one: WorkerSeen | None, other: WorkerSeen | None) -> str:
+    """How long a path held it at most, where one held it for long enough to be seen."""
+    told = []
+    if other is not None and other.slowest:
+        told.append(f"at most {duration(other.slowest_s)}")
+    if one is not None and one.slowest:
+        told.append(f"before at most {duration(one.slowest_s)}")
+    return ", ".join(told)

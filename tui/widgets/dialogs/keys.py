@@ -26,6 +26,7 @@ _NAMES = {
     "Confirm": "a question",
     "Dialog": "every dialog",
     "AllowDialog": "allowing",
+    "ComparedDialog": "two moments compared",
     "FatalScreen": "a fatal fault",
     "HelpScreen": "this help",
     "RefusedRows": "the list of all that was refused",
