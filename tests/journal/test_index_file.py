@@ -265,6 +265,7 @@ def test_one_that_has_grown_goes_on_with_the_file_that_did(path: Path, reads: li
     assert right(past)
     anew = fresh(grows)
     assert marks(past) == marks(anew)
+    assert past._index.marks.packed() == anew._index.marks.packed()
     times = [wall_of(record.ts) for record in past.records(0)]
     assert [past.seq_at(one) for one in times] == [anew.seq_at(one) for one in times]
 
