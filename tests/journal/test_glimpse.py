@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+from itertools import chain, repeat
 from pathlib import Path
 
 import msgspec
@@ -89,25 +90,46 @@ def test_of_a_cycle_that_goes_on_each_line_counts(tmp_path: Path) -> None:
         assert past.view_at(length) == folded(path)
 
 
-@pytest.mark.parametrize("limit", ["MOST_READ", "MOST_BYTES"])
-def test_where_there_is_too_much_the_newest_checkpoint_is_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal whose newest file has many lines."""
     book = Playbook(random.Random(4))  # noqa: S311  no secret
     for _ in range(2):
         book.play_run(crash=False, cycles=3)
     path = tmp_path / "j.jsonl"
     write_runs(path, book.records, segment_bytes=3000)
-    records = list(read_journal(path))
-    newest = max(one.seq for one in records if isinstance(one.event, e.SegmentOpened))
-    assert newest < len(records)
-    monkeypatch.setattr(glimpse, limit, 1)
+    assert newest(path) < folded(path).seq
+    return path
+
+
+def newest(path: Path) -> int:
+    return max(one.seq for one in read_journal(path) if isinstance(one.event, e.SegmentOpened))
+
+
+def test_where_there_is_too_much_the_newest_checkpoint_is_shown(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glimpse, "MOST_READ", 1)
     past = Past(path)
-    assert past.last == len(records)
-    assert past.known == newest
-    assert past.view_at(newest).seq == newest
+    assert past.last == folded(path).seq
+    assert past.known == newest(path)
+    assert past.view_at(newest(path)).seq == newest(path)
     past.index(lambda: False)
     assert past.known == past.last
+
+
+def test_a_long_one_is_looked_at_beside_the_screen_and_before_it_is_indexed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glimpse, "SOON", 1)
+    past = Past(path)
+    assert past.known == newest(path) < past.last
+    for calls in range(1, 20):
+        past.index(chain([False] * calls, repeat(True)).__next__)
+        if past.known > newest(path):
+            break
+    assert past.indexed < past.known == past.last
+    assert past.view_at(past.last) == folded(path)
 
 
 def test_of_a_packed_file_no_more_is_looked_at(
@@ -116,8 +138,11 @@ def test_of_a_packed_file_no_more_is_looked_at(
     path = tmp_path / "j.jsonl.000001.gz"
     path.write_bytes(gzip.compress(b"".join(map(encode, numbered(one_saved_cycle())))))
     assert Past(path).known == Past(path).last == len(one_saved_cycle())
-    monkeypatch.setattr(glimpse, "MOST_BYTES", 1)
-    assert Past(path).known == 1
+    monkeypatch.setattr(glimpse, "SOON", 1)
+    past = Past(path)
+    assert past.known == past.last == 1
+    past.index(lambda: False)
+    assert past.known == past.last == len(one_saved_cycle())
 
 
 def test_damage_where_it_was_not_read_is_told_by_the_index(tmp_path: Path) -> None:

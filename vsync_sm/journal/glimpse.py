@@ -8,7 +8,7 @@ index, which reads every line, says later whether they are what they should be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -16,12 +16,13 @@ from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.codec import decode
+from vsync_sm.journal.parts import PACKED_BY
 from vsync_sm.journal.recall import usable
 from vsync_sm.journal.segments import Segment
 from vsync_sm.journal.shelf import Shelf
 
-MOST_BYTES = 384 * 1024 * 1024
-"""So many bytes are looked at."""
+SOON = 32 * 1024 * 1024
+"""So many bytes are looked at while one waits; more, beside the screen."""
 
 MOST_READ = 40_000
 """So many lines are read."""
@@ -51,6 +52,7 @@ class Ahead:
         self.last = 0
         self.view = View()
         self._files, self._shelf = files, shelf
+        self._left: tuple[int, int | None] | None = None  # a file, and where it ends
         with suppress(JournalError, OSError):
             if files:
                 self._look(files[-1])
@@ -59,15 +61,25 @@ class Ahead:
         first = _first(self._shelf, newest.number)
         if first is None or not (newest is self._files[0] or usable(first)):
             return
-        end: End | None = None
-        if not newest.packed:
-            end = end_of(self._shelf, newest.number, newest.path.stat().st_size)
-            self.last = end.seq if end is not None else first.seq
-        self.view = apply(View(), first)
-        if newest.packed or end is not None:
-            view = glimpse(self._shelf, newest.number, end.byte if end is not None else None)
-            self.view = view or self.view
-        self.last = max(self.last, self.view.seq)
+        self.view, self.last = apply(View(), first), first.seq
+        size = newest.path.stat().st_size
+        end = None if newest.packed else end_of(self._shelf, newest.number, size)
+        if end is not None:
+            self.last = end.seq
+        if end is not None or newest.packed:
+            self._left = (newest.number, None if end is None else end.byte)
+        if size * (PACKED_BY if newest.packed else 1) <= SOON:
+            self.look_on(lambda: False)
+
+    def look_on(self, stop: Callable[[], bool]) -> None:
+        """Look at what was too much at first, until it shall stop."""
+        if self._left is None:
+            return
+        view = glimpse(self._shelf, *self._left, stop)
+        if view is not None:
+            self.view, self.last = view, max(self.last, view.seq)
+        if not stop():
+            self._left = None
 
     def begins(self, seq: int) -> int:
         """The number of the newest file with which a fold up to `seq` may begin."""
@@ -124,29 +136,32 @@ def _first(shelf: Shelf, number: int) -> e.Record | None:
         length *= 8
 
 
-def glimpse(shelf: Shelf, number: int, end: int | None = None) -> View | None:
+def glimpse(
+    shelf: Shelf, number: int, end: int | None, stop: Callable[[], bool] = lambda: False
+) -> View | None:
     """The view at the end of a file, from its first line on, or from the checkpoint in it.
 
     Args:
         shelf: the journal's files.
         number: which of them.
         end: the byte behind the last line that counts; None: the file's end.
+        stop: asked again and again whether to give up.
 
     Returns:
-        The very view that a fold of all its lines gives. None: there is too much to read for a
-        glimpse, or there is something amiss; an index will tell.
+        The very view that a fold of all its lines gives. None: it stopped, or there is too much to
+        read for a glimpse, or something is amiss; an index will tell.
     """
-    if end is not None and end > MOST_BYTES:
-        return None
     try:
-        return _Glimpse(shelf, number, end).view()
+        return _Glimpse(shelf, number, end, stop).view()
     except JournalError:
         return None
 
 
 class _Glimpse:
-    def __init__(self, shelf: Shelf, number: int, end: int | None) -> None:
-        self._shelf, self._number, self._end = shelf, number, end
+    def __init__(
+        self, shelf: Shelf, number: int, end: int | None, stop: Callable[[], bool]
+    ) -> None:
+        self._shelf, self._number, self._end, self._stop = shelf, number, end, stop
         self._view = View()
         self._first = 0  # its seq
         self._line = 0  # how many have been passed
@@ -189,8 +204,8 @@ class _Glimpse:
         ):
             begins = at - len(rest)
             at += len(chunk)
-            if at > MOST_BYTES:
-                raise JournalError("there is too much for a glimpse", line=0, byte=at)
+            if self._stop():
+                raise JournalError("nobody wants to know any more", line=0, byte=at)
             *lines, rest = (rest + chunk).split(b"\n")
             yield begins, lines
 

@@ -20,7 +20,7 @@ REACH = 128 * 1024 * 1024
 KEPT = 2 * REACH
 """So many of them are kept once there are more."""
 
-_PACKED_BY = 8
+PACKED_BY = 8
 """About so much smaller is a packed file: for what must be known before it is unpacked."""
 
 _BEGINNING = 1024
@@ -66,7 +66,7 @@ class Part:
         """How many there will be, as far as one can tell."""
         if self._packed_fd is None or self._unpacking is None:
             return self.size
-        return max(self.size, _PACKED_BY * os.fstat(self._packed_fd).st_size)
+        return max(self.size, PACKED_BY * os.fstat(self._packed_fd).st_size)
 
     @property
     def whole(self) -> bool:
@@ -138,7 +138,7 @@ def _in_reach(closed: list[Segment]) -> list[Segment]:
     found: list[Segment] = []
     for each in reversed(closed):
         try:
-            left -= each.path.stat().st_size * (_PACKED_BY if each.packed else 1)
+            left -= each.path.stat().st_size * (PACKED_BY if each.packed else 1)
         except FileNotFoundError:
             break
         if left < 0:

@@ -136,7 +136,7 @@ class Past:
 
     @property
     def known(self) -> int:
-        """The newest record of which the view is at hand: while it is indexed, mostly the last."""
+        """The newest record of which the view is at hand: soon the last, before all is indexed."""
         if self._indexer.done:
             return self.indexed
         return max(self.indexed, self._ahead.view.seq)
@@ -181,6 +181,8 @@ class Past:
             with self._lock:
                 self._begin(anew=True)
         whole = self._indexer.done
+        if not whole:
+            self._ahead.look_on(stop)
         self._indexer.run(stop)
         if self._indexer.done and self._unproven:
             self._unproven = not self._indexer.prove(stop)
@@ -208,8 +210,9 @@ class Past:
             Stale: the files were changed since they were indexed.
             JournalError: they cannot be read any more.
         """
-        if seq == self._ahead.view.seq and seq > self.indexed and not self._indexer.done:
-            return self._ahead.view
+        ahead = self._ahead.view  # another thread may look on meanwhile
+        if seq == ahead.seq and seq > self.indexed and not self._indexer.done:
+            return ahead
         with self._lock:
             near = seq <= self._index.seq or self._indexer.done
             stretch = self._index.stretch(seq) if near else None
