@@ -59,9 +59,7 @@ def look_back(journal: Path, folded: float) -> None:
     first, share = time.process_time() - began, view.seq / past.last
     past.index(lambda: past.view_at(past.known).seq == past.last)
     last = time.process_time() - began
-    told(
-        f"  a view to show after {first:.3f} s, {share:.0%} far in it; that of its end: {last:.2f} s"
-    )
+    told(f"  a view to show after {first:.3f} s, {share:.0%} far in it; its end: {last:.2f} s")
     began = time.process_time()
     past.index(lambda: False)
     took = time.process_time() - began
