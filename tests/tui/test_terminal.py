@@ -272,8 +272,12 @@ def test_replay(tmp_path: Path, readonly: tuple[str, ...]) -> None:
     told = NIGHTS["finished"]().text()
     journal.write_bytes(told)
     with opened(tmp_path, "--replay", journal, *readonly) as screen:
-        screen.wait_for("REPLAY", "HALTED", "SIGTERM")
+        screen.wait_for("REPLAY", "HALTED", "SIGTERM", "■ ×1")
         screen.press_until("2", "run_finished")
+        screen.press("1\x1b[H]")  # Home, and the first fault from there
+        screen.wait_for("fault: Vault at https://vault.example:8200 is sealed", "#1627", "‖ ×1")
+        screen.press("+++ ")  # as fast as it goes, to the end
+        screen.wait_for("■ ×max", "SIGTERM")
         screen.press("q")
         clean(screen)
     assert journal.read_bytes() == told

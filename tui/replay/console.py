@@ -123,8 +123,6 @@ class ReplayConsole(Console):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The clock is moved where no dialog is open, and nobody types."""
-        if action in self.NEVER:
-            return False
         if action not in _MOVING:
             return super().check_action(action, parameters)
         if len(self.screen_stack) > 1 or isinstance(self.focused, Input):

@@ -47,6 +47,7 @@ class PlayFeed:
 
     Attributes:
         standing: where it stands.
+        past: the journal.
         columns: how many columns the bar has; its owner sets it.
         marked: the `seq` of the marked moment, 0 where there is none; its owner sets it.
         tell: called with what could not be done, on the feed's own thread.
@@ -60,7 +61,7 @@ class PlayFeed:
         self.columns = 0
         self.marked = 0
         self.tell: Callable[[str], None] = _nothing
-        self._past = past
+        self.past = past
         self._clock = clock
         self._player = Player(past)
         self._wishes: deque[Callable[[Player], None]] = deque()
@@ -107,7 +108,7 @@ class PlayFeed:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(1.0)
-        self._past.close()
+        self.past.close()
 
     def closed(self) -> bool:
         """Whether it has ended: nobody waits for an answer any more."""
@@ -140,7 +141,7 @@ class PlayFeed:
         while not self.closed():
             self._damage, self._indexed = "", False
             try:
-                self._past.index(self.closed)
+                self.past.index(self.closed)
                 self._indexed = True
             except (JournalError, OSError) as error:
                 self._damage = str(error)
@@ -150,7 +151,7 @@ class PlayFeed:
 
     def _work(self) -> None:
         self._before = self._clock()
-        self._player.spot = end(self._past, Spot(0))
+        self._player.spot = end(self.past, Spot(0))
         while True:
             self._wake.clear()
             if self.closed():
@@ -181,7 +182,7 @@ class PlayFeed:
         clock = self._clock()
         passed, self._before = max(0, clock - self._before), clock
         if self._stay_at_end and not self._wishes:
-            player.spot = end(self._past, player.spot)  # it is still being found
+            player.spot = end(self.past, player.spot)  # it is still being found
         moved = bool(self._wishes) or player.playing
         while self._wishes:
             self._trouble = ""
@@ -192,11 +193,11 @@ class PlayFeed:
             passed = 0
         more = player.settle() and player.advance(passed)
         if moved:
-            self._stay_at_end = player.spot == end(self._past, player.spot) and not player.playing
+            self._stay_at_end = player.spot == end(self.past, player.spot) and not player.playing
         return more
 
     def _stand(self) -> Standing:
-        player, past = self._player, self._past
+        player, past = self._player, self.past
         at_end = player.at_end and not player.playing and player.settled
         look = Look(
             player.view,
@@ -220,15 +221,15 @@ class PlayFeed:
     @property
     def _share(self) -> float:
         """How much is indexed; all of it only when nothing more will be found."""
-        return self._past.share if self._indexed else min(self._past.share, 0.99)
+        return self.past.share if self._indexed else min(self.past.share, 0.99)
 
     def _note(self) -> str:
         if self._player.settled:
-            return NEWER if self._past.newer else ""
+            return NEWER if self.past.newer else ""
         return f"#{self._player.spot.seq} is shown as soon as the journal is indexed up to there"
 
     def _place(self) -> Place:
-        past, seq = self._past, self._player.view.seq
+        past, seq = self.past, self._player.view.seq
         looked_up = (seq, self._share)
         if looked_up != self._looked_up:
             self._looked_up = looked_up
@@ -240,7 +241,7 @@ class PlayFeed:
         found: list[Mark] = []
         kinds = list(MARK)
         while kinds:
-            mark = self._past.following(seq - 1, *kinds)
+            mark = self.past.following(seq - 1, *kinds)
             if mark is None or mark.seq != seq:
                 break
             found.append(mark)
@@ -248,7 +249,7 @@ class PlayFeed:
         return tuple(found)
 
     def _bar(self) -> tuple[tuple[Kind | None, ...], tuple[int, ...]]:
-        past = self._past
+        past = self.past
         drawn = (self.columns, past.first, past.last, self._share)
         if drawn != self._drawn:
             self._drawn = drawn
