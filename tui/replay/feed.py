@@ -90,11 +90,6 @@ class PlayFeed:
         self._wake.set()
         return self.standing.look
 
-    @property
-    def past(self) -> Past:
-        """The journal: any thread may ask it."""
-        return self._past
-
     def open(self) -> None:
         """Begin."""
         for thread in self._threads:
