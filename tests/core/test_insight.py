@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vsync_sm.core.insight import Insight, VersionState, moment, skip_reason, timestamp
+from vsync_sm.core.insight import (
+    Insight,
+    VersionState,
+    moment,
+    refuse_no_moment,
+    skip_reason,
+    timestamp,
+)
 
 NS = 1_000_000_000
 NOON = "2026-10-01T12:00:00Z"
@@ -72,6 +79,27 @@ def test_a_moment(text: str, ns: int) -> None:
 def test_what_is_no_moment(text: str) -> None:
     with pytest.raises(ValueError, match=r"no|not|out of range"):
         moment(text)
+    with pytest.raises(ValueError, match=r"no|not|out of range"):
+        refuse_no_moment(text)
+
+
+_YEARS = st.sampled_from(("0000", "0001", "2026", "9999"))
+_TWO = st.integers(0, 70).map("{:02}".format)
+
+
+@given(st.builds("{}-{}-{}T{}:{}:{}Z".format, _YEARS, _TWO, _TWO, _TWO, _TWO, _TWO))
+@example("0000-01-01T00:00:00Z")
+@example("2024-02-29T23:59:60Z")
+@example("2026-02-29T00:00:00Z")
+@example("2026-12-31T24:00:00Z")
+def test_what_is_taken_for_a_moment_is_one(text: str) -> None:
+    try:
+        moment(text)
+    except ValueError:
+        with pytest.raises(ValueError, match="no"):
+            refuse_no_moment(text)
+    else:
+        refuse_no_moment(text)
 
 
 @given(st.datetimes(timezones=offsets), st.integers(0, 999))

@@ -55,6 +55,8 @@ class _Sieve:
 
     def takes(self, path: str) -> bool:
         """Whether a path below the folder is chosen."""
+        if not self.include and not self.exclude:
+            return True
         return (not self.include or any(glob.matches(path) for glob in self.include)) and not any(
             glob.matches(path) for glob in self.exclude
         )
@@ -100,10 +102,11 @@ class Choice:
 
     def belongs(self, mount: str, path: str) -> bool:
         """Whether a path of a mount is chosen."""
-        return any(
-            path.startswith(sieve.part.under) and sieve.takes(path[len(sieve.part.under) :])
-            for sieve in self._sieves.get(mount, ())
-        )
+        for sieve in self._sieves.get(mount, ()):  # asked of each path of each cycle
+            under = sieve.part.under
+            if path.startswith(under) and sieve.takes(path[len(under) :]):
+                return True
+        return False
 
     def may_hold(self, mount: str, folder: str) -> bool:
         """Whether anything in or below a folder, at a root or below one, may be chosen."""

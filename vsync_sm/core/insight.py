@@ -18,6 +18,13 @@ _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))",
     re.ASCII,
 )
+_PLAIN = re.compile(
+    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z",
+    re.ASCII,
+)
+"""Nearly every time that a server tells: whatever matches is one."""
+
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  what it is compared with has no zone either
 _NS = 1_000_000_000
 
@@ -46,6 +53,12 @@ def moment(text: str) -> int:
         offset = int(match[3]) * 3600 + int(match[4]) * 60
         seconds -= offset if match[2] == "+" else -offset
     return seconds * _NS + int((match[1] or "").ljust(9, "0"))
+
+
+def refuse_no_moment(text: str) -> None:
+    """Raise ValueError where `moment` does: for who needs no more of a time than that it is one."""
+    if not _PLAIN.fullmatch(text):
+        moment(text)
 
 
 def timestamp(wall: int) -> str:

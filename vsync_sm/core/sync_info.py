@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from vsync_sm.core.insight import Insight, moment
+from vsync_sm.core.insight import Insight, refuse_no_moment
 from vsync_sm.core.save import KeyValue
 
 MAX_BUCKETS = 7_800
@@ -88,7 +88,7 @@ def decode_bucket(value: bytes) -> dict[str, Insight]:
     """
     bucket = msgspec.json.decode(value, type=dict[str, Insight])
     for path, insight in bucket.items():
-        moment(insight.updateTime)
+        refuse_no_moment(insight.updateTime)
         if not 1 <= insight.version <= _LARGEST_VERSION:
             raise ValueError(f"{path} has version {insight.version}")
     return bucket

@@ -140,10 +140,11 @@ class Details:
             lists += 1
             given = self._page(mount, folder, after, len(page))
             found.update((name, told) for name, told in given.items() if name in wanted)
+        within = data_path(mount, folder)
         fresh = {
             f"{mount}metadata/{folder}{name}": name
             for name in found
-            if data_path(mount, f"{folder}{name}") not in saved
+            if f"{within}{name}" not in saved
         }
         for path in fresh.keys() - self._surely_readable([*fresh]):
             del found[fresh[path]]

@@ -21,7 +21,7 @@ import hvac.utils
 import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.core.insight import VersionState, moment
+from vsync_sm.core.insight import VersionState, refuse_no_moment
 from vsync_sm.servers.freshness import INDEX
 from vsync_sm.servers.http import Limit, Reply, bounded
 from vsync_sm.servers.vault_client import parse
@@ -249,9 +249,9 @@ def _state(secret: SecretData) -> VersionState:
         if secret.current_version:
             raise ValueError("the current version is left out")
         current = VersionData(deletion_time="", destroyed=False)  # a metadata-only entry
-    moment(secret.updated_time)
+    refuse_no_moment(secret.updated_time)
     if current.deletion_time:
-        moment(current.deletion_time)
+        refuse_no_moment(current.deletion_time)
     return VersionState(
         secret.current_version, secret.updated_time, current.deletion_time, current.destroyed
     )
