@@ -29,6 +29,7 @@ from vsync_sm.journal.codec import encode
 from vsync_sm.journal.history import histories, read_history, remember
 from vsync_sm.journal.past import Past, Stale
 from vsync_sm.journal.reader import JournalReader, read_journal
+from vsync_sm.journal.replay import replay
 from vsync_sm.journal.segments import closed_segments, live_number
 
 BEGAN_S = 1_793_613_600
@@ -276,6 +277,12 @@ def test_what_is_not_indexed_is_folded_from_the_nearest_checkpoint(
 def test_a_directory_one_closed_file_and_a_history_are_opened_too(path: Path) -> None:
     views = folds(path)
     assert Past(path.parent).last == max(views)
+    live = path.rename(path.parent / "aside")
+    brought = Past(path.parent)
+    assert brought.last == folds(path)[brought.last].seq < max(views)
+    brought.index(lambda: False)
+    check(brought, views, list(range(1, brought.last + 1)))
+    live.rename(path)
     pack(path, 4)
     alone = Past(closed_segments(path)[3].path)
     alone.index(lambda: False)
@@ -349,6 +356,31 @@ def test_marks_are_those_of_each_record(path: Path) -> None:
     assert bar[damage - 1] is Kind.DAMAGE
     assert bar[gap - 1] in {Kind.GAP, Kind.CRASH, Kind.FAULT}
     assert list(past.runs()) == expected[Kind.RUN]
+
+
+def test_contradictions_are_those_that_replay_tells(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    book = Playbook(random.Random(4))  # noqa: S311  no secret
+    for _ in range(3):
+        book.play_run(crash=False, cycles=3)
+    told = [
+        replace(record, cycle=(record.cycle or 0) + 7) if record.seq % 40 == 0 else record
+        for record in book.records
+    ]
+    path.write_bytes(b"".join(map(encode, told)))
+    story = replay(read_journal(path))
+    assert "contradict" in "".join(story)
+    past = Past(path)
+    past.index(lambda: False)
+    expected: dict[int, str] = {}
+    for each in story.contradictions:
+        expected.setdefault(each.seq, f"line {each.line}: {each.what}")
+    assert len(expected) > 2
+    found = {}
+    for seq in seqs_of(past, Kind.CONTRADICTION):
+        mark = past.following(seq - 1, Kind.CONTRADICTION)
+        found[seq] = mark.words if mark is not None else ""
+    assert found == expected
 
 
 def test_a_time_is_found_though_the_clock_went_back(tmp_path: Path) -> None:

@@ -58,10 +58,17 @@ def usage(journal: Path) -> Usage:
 
 
 def journal_in(given: Path) -> Path:
-    """The journal that is meant: of a directory, `journal.jsonl` or its only one; else as given."""
+    """The journal that is meant: of a directory, `journal.jsonl` or its only one; else as given.
+
+    Where only closed files were put, it is the one that they are of.
+    """
     if not given.is_dir():
         return given
     found = [path for path in given.glob("*.jsonl") if path.is_file()]
+    if not found:
+        closed = [each.name for each in given.iterdir() if closed_number(each.name) is not None]
+        bare = {name.removesuffix(PACKED).rpartition(".")[0] for name in closed}
+        return given / bare.pop() if len(bare) == 1 else given
     usual = given / "journal.jsonl"
     return found[0] if len(found) == 1 else usual if usual in found else given
 
