@@ -164,8 +164,10 @@ def test_the_end_is_found_by_the_index() -> None:
     past.known, past.share = 3000, 0.4
 
     async def test(watched: Watched) -> None:
+        assert "the journal's end is still being found" in top(watched.app)["Title"]
         past.known, past.share = past.last, 1.0
         await watched.at(past.last)
+        assert "still being found" not in top(watched.app)["Title"]
         assert watched.glance.now.end
 
     walk(past, test, (80, 24))
@@ -244,6 +246,7 @@ def test_wherever_one_goes_it_looks_as_it_did(night: str, moves: list[Move | int
                 continue
     player.playing = False
     player.settle()
+    feed._stay_at_end = False
     feed.standing = feed._stand()
     glance = sight.glance(**ASKED)  # type: ignore[arg-type]
     assert glance.view == past.view_at(player.spot.seq), "as folded from the start"

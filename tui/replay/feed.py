@@ -220,6 +220,8 @@ class PlayFeed:
 
     def _note(self) -> str:
         if self._player.settled:
+            if self._stay_at_end and not self._player.at_end:
+                return "the journal's end is still being found; this is an earlier moment"
             return NEWER if self.past.newer else ""
         return f"#{self._player.spot.seq} is shown as soon as the journal is indexed up to there"
 
