@@ -104,7 +104,7 @@ def test_other_peoples_text_steers_no_terminal(
     night.start("run-1")
     night.check()
     night.cycle()
-    night.write("teams/data/\u202eexe.\x1b[2J", *(f"teams/data/{n}" for n in range(5)))
+    night.write("platform/data/\u202eexe.\x1b[2J", *(f"teams/data/{n}" for n in range(5)))
     night.until_tick()
     night.cycle(failing={"teams/data/0": ("forbidden", "no")})
     path = tmp_path / "journal.jsonl"

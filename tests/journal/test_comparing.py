@@ -25,11 +25,12 @@ from vsync_sm.core.differences import differences
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.pairs import pair_of
 from vsync_sm.core.path_changes import Change
-from vsync_sm.core.view import View, apply
+from vsync_sm.core.view import View, apply, view_of
 from vsync_sm.journal import comparing
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.comparing import NoSuchMoment, compare, compared
 from vsync_sm.journal.history import remember
+from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.segments import Segment, closed_segments
 
 
@@ -134,6 +135,10 @@ def test_times_lines_and_edges(journal: Path) -> None:
     assert seqs(between(journal, "seq:7..#9")) == (7, 9)
     assert seqs(between(journal, "2026-11-02 02:00:01..end")) == (late, last)
     assert seqs(between(journal, "02:00:01..02:00:01")) == (late, late)
+    exact = night.records[2000].ts
+    at = [one.seq for one in night.records if one.ts <= exact][-1]
+    assert between(journal, f"start..{exact}").second.seq == at
+    assert between(journal, f"start..{exact[:-2]}Z").second.seq <= at
     assert between(journal, "start..-1m").second.seq < last
 
 
@@ -230,6 +235,30 @@ def test_files_and_what_was_passed_over_change_nothing(tmp_path: Path, seed: int
         assert between(many, f"seq:{first}..seq:{second}") == plain
 
 
+@pytest.mark.parametrize("night", [name for name in NIGHTS if name != "empty"])
+def test_the_end_of_a_night_with_itself(night: str) -> None:
+    records = NIGHTS[night]().records
+    view = view_at(records, len(records))
+    found = compared(records, view, view)
+    assert found is not None
+    assert differences(found) == ()
+
+
+def test_what_is_told_of_faults_is_bounded() -> None:
+    kinds = [e.FaultRaised(kind=f"k{n}", fatal=False, message="m") for n in range(30)]
+    asked = [e.SignalReceived(signal="SIGUSR1", number=10)] * 30
+    down = [e.ServerConditionChanged(server=f"s{n}", condition="sealed") for n in range(30)]
+    events = [kinds[0], *kinds, *asked, *down]
+    records = [
+        e.Record(seq, "2026-11-02T00:00:00Z", seq, "run-1", event, 1)
+        for seq, event in enumerate(events, start=1)
+    ]
+    found = compared(records, View(), View(seq=len(records)))
+    assert found is not None
+    assert [len(each) for each in (found.faults, found.asked, found.troubles)] == [20, 20, 20]
+    assert found.faults[0].count == 2
+
+
 def test_moments_in_different_runs(journal: Path) -> None:
     night = NIGHTS["finished"]()
     records = list(night.records)
@@ -264,10 +293,21 @@ def test_a_journal_whose_first_files_are_gone(tmp_path: Path) -> None:
     found = between(path, "failed")
     assert found.second.cycle is not None
     assert found.second.cycle.number == 10
-    begins = between(path, "start..end").first
-    assert begins.seq > 1
-    assert others
-    assert begins.cycle is None or not begins.cycle.whole
+    assert between(path, "start..end").first.seq > 1
+    running = 0
+    while others and not running:  # until the first one there begins within a cycle
+        first, *others = others
+        opened = next(read_journal(first.path)).event
+        assert isinstance(opened, e.SegmentOpened)
+        cycle = view_of(opened).cycle
+        running = cycle.number if cycle is not None else 0
+        if not running:
+            first.path.unlink()
+    assert running
+    found = between(path, f"start..cycle:{running}")
+    assert found.one_cycle
+    assert found.second.cycle is not None
+    assert (found.second.cycle.number, found.second.cycle.whole) == (running, False)
 
 
 def test_one_closed_file_and_a_history(tmp_path: Path) -> None:

@@ -101,9 +101,6 @@ REPLAYS = {
     "replay_compared_small": Scene(
         "aborted", way="replay", size=SMALL, keys=("=",), words="its deadline passed"
     ),
-    "replay_marked": Scene(
-        "stuck", way="replay", size=SMALL, keys=("home", "]", "M", "}", "}"), words="◆"
-    ),
     "replay_jump": Scene("stuck", way="replay", keys=(":", "9", "enter"), words="write seq:9"),
 }
 """Back in time, in the middle of each kind of night."""

@@ -6,15 +6,22 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui.nights import NIGHTS
 from tests.tui.piloted import told
 from tests.tui.remembered import Remembered
 from tests.tui.replaying import PLACES, RECORDS, Watched, walk
+from tui.feed import Look
+from tui.replay.bar import _bar
 from tui.replay.comparing import ComparedDialog, Found, Work
+from tui.replay.feed import Standing
+from tui.widgets.path import PathPanel
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import Record
+from vsync_sm.core.events import CycleFinished, Record
+from vsync_sm.core.marks import Kind
 from vsync_sm.core.pairs import pair_of
+from vsync_sm.core.view import View
 from vsync_sm.journal.comparing import compare
 from vsync_sm.journal.past import Past
 
@@ -68,7 +75,9 @@ def test_a_failed_cycle_beside_the_last_good_one(size: tuple[int, int]) -> None:
 def test_a_marked_moment_with_another() -> None:
     async def test(watched: Watched) -> None:
         assert GLYPH not in watched.bar()
-        await watched.press("home", "right_square_bracket", "M")
+        await watched.press("home", "right_square_bracket")
+        await watched.at(FAULT)
+        await watched.press("M")
         await watched.until(lambda: GLYPH in watched.bar())
         assert told(watched.app) == [f"#{FAULT} is marked: go elsewhere, and = compares with it"]
         await watched.press("end")
@@ -101,6 +110,18 @@ def test_a_mark_is_taken_away_where_it_stands_and_moves_elsewhere() -> None:
         assert watched.bar().count(GLYPH) == 1
 
     walk(RECORDS, test, (80, 24))
+
+
+def test_the_mark_stands_before_all_else_on_the_bar() -> None:
+    marks = (*[None] * 4, Kind.DAMAGE, *[None] * 5)
+    standing = Standing(Look(View(seq=1)), first=1, last=100, marks=marks)
+    for marked, bar in (
+        (0, "●───▒─────"),
+        (49, "●───◆─────"),
+        (100, "●───▒────◆"),
+        (1, "◆───▒─────"),
+    ):
+        assert "".join(glyph for glyph, _ in _bar(standing, 10, marked)) == bar
 
 
 def test_it_looks_back_from_a_moment_before_the_mark() -> None:
@@ -147,6 +168,15 @@ def test_it_is_what_the_command_line_tells(
     assert found.comparison.second.cycle.number == cycle
 
 
+def test_a_good_cycle_is_compared_with_the_one_before_it() -> None:
+    records = list(RECORDS)
+    ends = [one.seq for one in records if isinstance(one.event, CycleFinished)]
+    for seq in (ends[8], ends[8] + 5):  # behind cycle 9, and within cycle 10
+        found = Work(Remembered(records), seq, 0).find().comparison
+        assert found is not None
+        assert found.first.seq == ends[7 if seq == ends[8] else 8]
+
+
 class Slow(Remembered):
     """One that gives no more of its records than it is let."""
 
@@ -167,7 +197,9 @@ def test_the_screen_lives_on_while_it_compares_and_escape_gives_it_up() -> None:
     slow = Slow(list(RECORDS))
 
     async def test(watched: Watched) -> None:
-        await watched.press("home", "M", "end")
+        await watched.press("home")
+        await watched.at(1)
+        await watched.press("M", "end")
         await watched.at(LAST)
         await watched.press("equals_sign")
         await watched.until(slow.read.is_set)
@@ -206,10 +238,11 @@ def test_what_cannot_be_read_is_said() -> None:
 
 def test_nothing_is_marked_or_compared_where_one_types() -> None:
     async def test(watched: Watched) -> None:
-        await watched.press("colon", "M", "equals_sign")
+        await watched.press("6")
+        await watched.until(lambda: isinstance(watched.app.focused, Input))
+        await watched.press("M", "equals_sign")
+        assert watched.app.query_one(PathPanel).query_one(Input).value == "M="
         assert not isinstance(watched.app.screen, ComparedDialog)
-        await watched.press("escape")
-        await watched.until(lambda: len(watched.app.screen_stack) == 1)
         assert watched.app.player.marked == 0
 
     walk(RECORDS, test, (80, 24))
