@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from tests.misbehave import Answer
 from tests.origin.bench import Bench
-from tests.origin.scenes import Scene, came, entered
+from tests.origin.scenes import Scene, came, entered, until
 from tests.origin.ward import TROUBLES, Ward
-from tests.workshop import Run, Workshop
+from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record
@@ -189,13 +191,57 @@ def test_a_deadline_that_a_socket_notices_first_is_the_same(
 # --- threads that do not come back -----------------------------------------------------------
 
 
+class Stuck:
+    """Of each cycle's workers one is left in a request that hangs, then the cycle ends.
+
+    The first read of `a` fails, so that its worker's own thread asks again: that hangs. Then `b`
+    is answered that Vault is sealed.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._reads = self._hanging = self._sealed = 0
+        self._released = threading.Event()
+        self._rules = [
+            bench.on_read("a").alter(self._fail_or_hang),
+            bench.on_read("b").alter(self._seal),
+        ]
+
+    def let_go(self) -> None:
+        """What hangs by now is answered."""
+        workers = [each for each in threading.enumerate() if each.name.startswith("worker-")]
+        released, self._released = self._released, threading.Event()
+        released.set()
+        for worker in workers:
+            worker.join()
+
+    def end(self) -> None:
+        """Let go, and do no more harm."""
+        for rule in self._rules:
+            rule.remove()
+        self.let_go()
+
+    def _fail_or_hang(self, answer: Answer) -> Answer:
+        self._reads += 1
+        if self._reads % 2:
+            return replace(answer, status=500, body=b'{"errors":["a moment"]}')
+        released = self._released
+        self._hanging += 1
+        assert released.wait(PATIENCE_S)
+        return answer
+
+    def _seal(self, answer: Answer) -> Answer:
+        self._sealed += 1
+        until(lambda: self._hanging >= self._sealed)
+        return replace(answer, status=503, body=b'{"errors":["Vault is sealed"]}')
+
+
 def test_too_many_abandoned_threads_halt_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each cycle leaves one worker of two in a read that hangs; the ninth is one too many."""
     monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
     before = bench.begin(("a", "b"))
-    bench.on_read("a").hang()
-    bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})
+    stuck = Stuck(bench)
     run = Scene(bench.shop).run(tick="10ms", requestTimeout="60s", timeout="120s", numWorkers=2)
+    stuck.end()
     assert run.code == 1
     fatal = [fault for fault in run.all(e.FaultRaised) if fault.fatal]
     assert [fault.kind for fault in fatal] == ["too_many_threads"]
@@ -221,22 +267,27 @@ def test_threads_that_come_back_do_not_count(bench: Bench, monkeypatch: pytest.M
     """Twelve cycles leave one behind each, but never more than six at a time."""
     monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
     bench.begin(("a", "b"))
-    hanging = [bench.on_read("a").hang()]
-    sealed = bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})
-    scene = Scene(bench.shop)
-
-    def let_go() -> None:
-        workers = [each for each in threading.enumerate() if each.name.startswith("worker-")]
-        hanging.pop().remove()
-        for worker in workers:
-            worker.join()
-
-    scene.on(came(e.CycleFinished, nth=6), let_go)
-    scene.on(came(e.CycleFinished, nth=6), lambda: hanging.append(bench.on_read("a").hang()))
-    scene.on(came(e.CycleFinished, nth=12), let_go)
-    scene.on(came(e.CycleFinished, nth=12), sealed.remove)
+    stuck, scene = Stuck(bench), Scene(bench.shop)
+    scene.on(came(e.CycleFinished, nth=6), stuck.let_go)
+    scene.on(came(e.CycleFinished, nth=12), stuck.end)
     scene.on(came(e.CycleFinished, nth=13), scene.signal)
     run = scene.run(tick="10ms", requestTimeout="60s", timeout="120s", numWorkers=2)
     assert run.code == 0
     assert sum(stopped.abandoned for stopped in run.all(e.WorkerStopped)) == 12
+    assert bench.shop.saved() == bench.shop.alive()
+
+
+def test_a_first_read_that_hangs_leaves_no_thread_behind(bench: Bench) -> None:
+    """Sixteen times: the one that reads for all workers lets go of it when the cycle ends."""
+    bench.begin(("a", "b"))
+    hanging = bench.on_read("a").hang()
+    sealed = bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})
+    scene = Scene(bench.shop)
+    scene.on(came(e.CycleFinished, nth=16), sealed.remove)
+    scene.on(came(e.CycleFinished, nth=16), hanging.remove)
+    scene.on(came(e.CycleFinished, nth=17), scene.signal)
+    run = scene.run(tick="10ms", requestTimeout="60s", timeout="120s", numWorkers=2)
+    assert run.code == 0
+    assert not any(stopped.abandoned for stopped in run.all(e.WorkerStopped))
+    assert [each.path for each in run.all(e.PathAbandoned)].count(bench.path("a")) == 16
     assert bench.shop.saved() == bench.shop.alive()

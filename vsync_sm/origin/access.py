@@ -91,14 +91,23 @@ class Access:
                 )
             return facts
 
-    def call(self, request: Callable[[], _T], limit: Limit) -> _T:
+    @property
+    def token(self) -> str:
+        """The token. A request that is made from now on carries this one, or a fresher one."""
+        return self._token
+
+    def call(self, request: Callable[[], _T], limit: Limit, *, used: str | None = None) -> _T:
         """Send `request`; after a 403 with a dead token, once more with a fresh token.
+
+        Args:
+            used: the `token` right before the request was made, where it was made already and
+                `request` only tells its end.
 
         Raises:
             Fault: FORBIDDEN when the token lives and the policy says no; AUTHENTICATION when
                 the token is dead and there is no other; whatever else the request raises.
         """
-        token = self._token
+        token = self._token if used is None else used
         try:
             return request()
         except Fault as fault:

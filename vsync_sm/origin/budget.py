@@ -49,7 +49,22 @@ class Budget:
             Fault: DEADLINE, nothing is left of the cycle; no longer is a turn waited for.
             Cancelled: the cycle was torn down while it waited.
         """
-        self._await_turn()
+        turn = self.turn()
+        while (pause := self.pause(turn)) > 0:
+            if self.cancelled.wait(pause):
+                raise Cancelled
+        return self.vault_now()
+
+    def turn(self) -> int:
+        """Take the next turn at Vault: when it comes, in the clock's monotonic nanoseconds."""
+        return min(self._throttle.turn(self._clock.mono()), self._deadline)
+
+    def pause(self, turn: int) -> float:
+        """Seconds until a turn comes; not above 0: now."""
+        return (turn - self._clock.mono()) / NS
+
+    def vault_now(self) -> float:
+        """The limit of a request whose turn has come, seconds. Raises Fault(DEADLINE)."""
         limit = self._left()
         with self._lock:
             self._vault += 1
@@ -72,12 +87,6 @@ class Budget:
         """How many requests were sent so far."""
         with self._lock:
             return Requests(vault=self._vault, consul=self._consul)
-
-    def _await_turn(self) -> None:
-        turn = min(self._throttle.turn(self._clock.mono()), self._deadline)
-        while (pause := (turn - self._clock.mono()) / NS) > 0:
-            if self.cancelled.wait(pause):
-                raise Cancelled
 
     def _left(self) -> float:
         left = (self._deadline - self._clock.mono()) / NS

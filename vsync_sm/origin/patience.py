@@ -53,8 +53,20 @@ class Patience:
         self._streak = 0
         self._left = RETRIES
 
-    def call(self, what: str, request: Callable[[], _T]) -> _T:
+    def pause(self) -> float:
+        """Seconds until anybody may ask again; not above 0: now."""
+        return (self._resume - self._clock.mono()) / NS
+
+    def went_well(self) -> None:
+        """A request that was sent past `call` was answered."""
+        self._streak = 0
+
+    def call(self, what: str, request: Callable[[], _T], *, sent: int | None = None) -> _T:
         """Send `request`; `what` names it in the journal.
+
+        Args:
+            sent: the first try is under way since then already (the clock's monotonic time), and
+                `request` only tells its end.
 
         Raises:
             Fault: it kept failing, or failed in a way that trying again does not heal.
@@ -62,8 +74,9 @@ class Patience:
         """
         attempt = 1
         while True:
-            self._wait()
-            sent = self._clock.mono()
+            if sent is None:
+                self._wait()
+                sent = self._clock.mono()
             try:
                 answer = request()
             except Fault as fault:
@@ -80,7 +93,7 @@ class Patience:
                         server=fault.context.get("server", ""),
                     )
                 )
-                attempt += 1
+                attempt, sent = attempt + 1, None
             else:
                 self._streak = 0
                 return answer
@@ -89,7 +102,7 @@ class Patience:
         while True:
             if self._cancelled.is_set():
                 raise Cancelled
-            pause = (self._resume - self._clock.mono()) / NS
+            pause = self.pause()
             if pause <= 0:
                 return
             self._cancelled.wait(pause)

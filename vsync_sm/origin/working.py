@@ -1,16 +1,14 @@
 """The second phase: N workers, one path at a time each, turn metadata into insights.
 
-A path's metadata is read, unless a detailed list has given it already.
+A path's metadata is read (`workers.py`), unless a detailed list has given it already.
 
-A sender hands out the paths and stops when the cycle does. Each path that was taken ends exactly
-once: a worker notes its end, the coordinator tells the loop in batches, and what was taken but
-not told when the cycle is closed is abandoned.
+Each path that was taken ends exactly once: its worker notes its end, the coordinator tells the loop
+in batches, and what was taken but not told when the cycle is closed is abandoned.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -36,12 +34,11 @@ from vsync_sm.origin.clock import NS
 from vsync_sm.origin.listing import Listed, Lister, SecretPath
 from vsync_sm.origin.patience import Cancelled
 from vsync_sm.origin.scope import BATCH, Scope
+from vsync_sm.origin.workers import Driver, First, Task, Worker
 from vsync_sm.servers.vault import Metadata, Vault
 
 FLUSH_S = 0.02
 """How often the coordinator tells the loop what the workers did, seconds."""
-
-_BACKLOG = 2_000
 
 _ONE_PATHS_OWN = frozenset({FaultKind.FORBIDDEN, FaultKind.NOT_FOUND})
 _SERVERS_DOING = frozenset(
@@ -84,43 +81,6 @@ class Worked(msgspec.Struct, frozen=True):
     failed: frozenset[str]
 
 
-class Sender:
-    """Hands out the listed paths, one at a time, until they end or the cycle does."""
-
-    def __init__(self, paths: tuple[SecretPath, ...], cancelled: threading.Event) -> None:
-        self._paths = iter(paths)
-        self._cancelled = cancelled
-        self._lock = threading.Lock()
-
-    def take(self) -> SecretPath | None:
-        """The next path, or None when there is none to be sent."""
-        if self._cancelled.is_set():
-            return None
-        with self._lock:
-            return next(self._paths, None)
-
-
-class Worker:
-    """One thread's own: what it has taken and not yet told, and the ends it waits to tell."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.open: deque[tuple[str, int]] = deque()
-        self.ended: deque[Event] = deque()
-        self.paths = 0
-        self.stopped = False
-
-    def busy(self) -> BusyWorker | None:
-        """What it is at, with the clock's monotonic time at which it began."""
-        if self.stopped or len(self.open) <= len(self.ended):
-            return None
-        try:
-            path, since = self.open[-1]
-        except IndexError:  # it ended between the two looks
-            return None
-        return BusyWorker(self.number, path, since)
-
-
 class Crew:
     """All workers of a cycle, and what they share."""
 
@@ -142,8 +102,6 @@ class Crew:
         self._lister = lister
         self._listed = listed
         self._limits = limits
-        self._sender = Sender(listed.paths, scope.cancelled)
-        self._suspects = Sender(tuple(unlisted(listed, lister.choice)), scope.cancelled)
         self._sync_info = SyncInfo(num_buckets)
         self._workers = tuple(Worker(number) for number in range(1, workers + 1))
         self._telling = threading.Lock()
@@ -151,13 +109,16 @@ class Crew:
         self._counting = threading.Lock()
         self._failed: list[str] = []
         self._row = 0
-        self._broken = False
-        self.threads = [
-            threading.Thread(
-                target=self._work, args=(worker,), name=f"worker-{worker.number}", daemon=True
-            )
-            for worker in self._workers
-        ]
+        self._driver = Driver(
+            scope,
+            vault,
+            access,
+            self._workers,
+            listed=listed.paths,
+            suspects=unlisted(listed, lister.choice),
+            ends=self,
+        )
+        self.threads = self._driver.threads
 
     def run(self, carried: Mapping[str, int]) -> Worked:
         """Start the workers, tell what they do, and carry forward what failed.
@@ -166,8 +127,7 @@ class Crew:
             carried: by path, for how many cycles in a row it was carried before.
         """
         self._scope.tell(WorkerStarted(worker=worker.number) for worker in self._workers)
-        for thread in self.threads:
-            thread.start()
+        self._driver.start()
         for thread in self.threads:
             while thread.is_alive():
                 thread.join(FLUSH_S)
@@ -198,48 +158,54 @@ class Crew:
     def stopped(self) -> tuple[WorkerStopped, ...]:
         """How each worker that has not said so itself did end."""
         return tuple(
-            WorkerStopped(worker=worker.number, paths=worker.paths, abandoned=thread.is_alive())
-            for worker, thread in zip(self._workers, self.threads, strict=True)
+            WorkerStopped(
+                worker=worker.number, paths=worker.paths, abandoned=worker.thread.is_alive()
+            )
+            for worker in self._workers
             if not worker.stopped
         )
 
-    # --- on a worker's thread ---
+    # --- what becomes of a path ---
 
-    def _work(self, worker: Worker) -> None:
-        with self._scope.guarded():
-            self._work_on(worker)
+    def given(self, task: Task, metadata: Metadata) -> None:
+        """End a path whose metadata were there already: no request shows that Vault answers."""
+        task.worker.ended.append(self._found(task, metadata))
 
-    def _work_on(self, worker: Worker) -> None:
-        try:
-            while (taken := self._sender.take()) is not None:
-                path = data_path(taken.mount, taken.path)
-                worker.open.append((path, self._scope.clock.mono()))
-                worker.ended.append(self._end(worker.number, taken, path))
-                while len(worker.ended) > _BACKLOG:
-                    self._scope.cancelled.wait(FLUSH_S)
-                    self._scope.check()
-            while (suspect := self._suspects.take()) is not None:
-                self._expect_gone(suspect)
-        except BaseException:
-            self._broken = True
-            raise
+    def plain(self, task: Task, metadata: Metadata | None) -> bool:
+        """End a path if its reply is all that is needed. Whether it did."""
+        if task.suspect:
+            return metadata is None or self._why_skipped(metadata) is not None
+        if metadata is None:
+            return False
+        task.worker.ended.append(self._found(task, metadata))
+        self._answered()
+        return True
 
-    def _expect_gone(self, suspect: SecretPath) -> None:
+    def careful(self, task: Task, first: First) -> None:
+        """End a path for which there is more to be done, on its worker's own thread."""
+        if task.suspect:
+            self._expect_gone(task, first)
+        else:
+            task.worker.ended.append(self._end(task, first))
+
+    def _expect_gone(self, task: Task, first: First) -> None:
         # A policy may hide names from a list, and so may a server in trouble: a path of the former
         # sync info vanishes only when Vault says so of the path itself.
-        path = data_path(suspect.mount, suspect.path)
         try:
-            metadata = self._metadata(suspect, path)
+            metadata = self._metadata(task, first)
         except Fault as fault:
             if fault.kind is FaultKind.FORBIDDEN:
-                raise _incomplete(path, "may not be read") from None
+                raise _incomplete(task.path, "may not be read") from None
             raise
         if metadata is not None and self._why_skipped(metadata) is None:
-            raise _incomplete(path, "is alive")
+            raise _incomplete(task.path, "is alive")
 
-    def _end(self, number: int, taken: SecretPath, path: str) -> Event:
+    def _end(self, task: Task, first: First) -> Event:
+        number, path = task.worker.number, task.path
         try:
-            ended = self._read(number, taken, path)
+            metadata = self._metadata(task, first)
+            if metadata is None:
+                self._expect_unnamed(task.taken, path)
         except Fault as fault:
             self._count_failure(fault, path)
             return PathFailed(
@@ -249,15 +215,13 @@ class Crew:
                 message=fault.message,
                 server=fault.context.get("server", ""),
             )
-        if taken.metadata is None:  # else no request has shown that the server answers again
-            with self._counting:
-                self._row = 0
-        return ended
-
-    def _read(self, number: int, taken: SecretPath, path: str) -> Event:
-        metadata = taken.metadata or self._metadata(taken, path)
+        self._answered()
         if metadata is None:
-            return self._gone(number, taken, path)
+            return InsightSkipped(worker=number, path=path, why="gone")
+        return self._found(task, metadata)
+
+    def _found(self, task: Task, metadata: Metadata) -> Event:
+        number, path = task.worker.number, task.path
         why = self._why_skipped(metadata)
         if why is not None:
             return InsightSkipped(worker=number, path=path, why=why)
@@ -266,29 +230,43 @@ class Crew:
         change = change_of(self._listed.former.insights.get(path), insight)
         return InsightGenerated(worker=number, path=path, insight=insight, change=change)
 
-    def _metadata(self, taken: SecretPath, path: str) -> Metadata | None:
-        limit = self._scope.budget.vault
-        return self._scope.patience.call(
-            f"read {path}",
-            lambda: self._access.call(
-                lambda: self._vault.read_metadata(taken.mount, taken.path, limit), limit
-            ),
-        )
+    def _metadata(self, task: Task, first: First) -> Metadata | None:
+        """What comes of the first try, and of those that follow it."""
+        limit, taken = self._scope.budget.vault, task.taken
+        known: First | None = first
+
+        def read() -> Metadata | None:
+            nonlocal known
+            if known is None:
+                return self._vault.read_metadata(taken.mount, taken.path, limit)
+            told, known = known.end, None
+            if isinstance(told, Fault):
+                raise told
+            return told
+
+        def ask() -> Metadata | None:
+            return self._access.call(read, limit, used=known.token if known else None)
+
+        return self._scope.patience.call(f"read {task.path}", ask, sent=first.sent)
+
+    def _answered(self) -> None:
+        if self._row:
+            with self._counting:
+                self._row = 0
 
     def _why_skipped(self, metadata: Metadata) -> str | None:
         # `Date` tells whole seconds: what is deleted within the running one is deleted.
         return skip_reason(metadata.state, metadata.server_now + NS - 1)
 
-    def _gone(self, number: int, taken: SecretPath, path: str) -> Event:
+    def _expect_unnamed(self, taken: SecretPath, path: str) -> None:
         folder, separator, name = taken.path.rpartition("/")
-        if self._lister.gone(taken.mount, folder + separator, name):
-            return InsightSkipped(worker=number, path=path, why="gone")
-        raise Fault(
-            FaultKind.NOT_FOUND,
-            f"{path} answers that nothing is there, but its folder still names it",
-            hint="A lagging standby answers so; the next cycle looks again.",
-            context={"path": path},
-        )
+        if not self._lister.gone(taken.mount, folder + separator, name):
+            raise Fault(
+                FaultKind.NOT_FOUND,
+                f"{path} answers that nothing is there, but its folder still names it",
+                hint="A lagging standby answers so; the next cycle looks again.",
+                context={"path": path},
+            )
 
     def _count_failure(self, fault: Fault, path: str) -> None:
         # What is not one path's fault goes up to the loop, and the path ends as abandoned.
@@ -332,7 +310,7 @@ class Crew:
             return bool(batch)
 
     def _sign_off(self) -> None:
-        if self._broken:
+        if self._driver.broken:
             raise Cancelled
         for worker in self._workers:
             worker.stopped = True

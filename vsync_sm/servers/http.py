@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 import certifi
@@ -170,14 +171,28 @@ def excerpt(text: str | bytes, *secrets: str | None) -> str:
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
 
 
-class _Receiver:
-    """Takes one reply as libcurl hands it over."""
+@lru_cache(maxsize=128)
+def _field(line: bytes) -> tuple[str, str]:
+    """A header line's name and value, the name "" where it is none. Most lines come again."""
+    name, colon, value = line.decode("latin-1").partition(":")
+    return (name.strip().lower(), value.strip()) if colon else ("", "")
+
+
+class Receiver:
+    """Takes one reply after another as libcurl hands them over; `reset` before each."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.header = self.lines.append  # once a header line: nothing of ours runs for it
         self.too_large = False
         self._chunks: list[bytes] = []
+        self._size = 0
+
+    def reset(self) -> None:
+        """Nothing has come yet."""
+        self.lines.clear()
+        self.too_large = False
+        self._chunks.clear()
         self._size = 0
 
     @property
@@ -188,12 +203,11 @@ class _Receiver:
     def headers(self) -> dict[str, str]:
         """Those of the last reply: a proxy's and a 1xx come before it."""
         headers: dict[str, str] = {}
-        for line in b"".join(self.lines).decode("latin-1").split("\n"):
-            if line.startswith("HTTP/"):
+        for line in self.lines:
+            if line.startswith(b"HTTP/"):
                 headers.clear()
-            name, colon, value = line.partition(":")
-            if colon:
-                name, value = name.strip().lower(), value.strip()
+            name, value = _field(line)
+            if name:
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return headers
 
@@ -210,6 +224,24 @@ class _Receiver:
         body = b"".join(self._chunks)
         self._chunks.clear()
         return body
+
+
+def set_up(curl: pycurl.Curl) -> None:
+    """The options of every request, for a handle that has none."""
+    curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    curl.setopt(pycurl.PATH_AS_IS, 1)
+    curl.setopt(pycurl.MAXCONNECTS, 1)
+    curl.setopt(pycurl.USERAGENT, f"vsync-sm/{__version__}")
+    if _HAS_QUICK_EXIT:
+        curl.setopt(_QUICK_EXIT, 1)
+
+
+def set_limit(curl: pycurl.Curl, seconds: float) -> None:
+    """A transfer takes no longer than this in total."""
+    milliseconds = math.ceil(min(seconds, _DAY) * 1000)
+    curl.setopt(pycurl.TIMEOUT_MS, max(1, milliseconds))  # 0 would be: for ever
 
 
 class _Own(threading.local):
@@ -260,12 +292,10 @@ class Transport:
                 above `MAX_BODY`), CONFIGURATION (a header or URL that cannot be sent), NOT_VAULT
                 or NOT_CONSUL (not HTTP), and what `limit` raises.
         """
-        lines = self._header_lines(headers)
+        lines = self.header_lines(headers)
         plain = method in _READS and not body and url.startswith("http:")
-        curl, receiver = self._handle(plain=plain), _Receiver()
-        curl.setopt(pycurl.URL, url.encode())
-        if url.startswith("https:"):
-            lines = (*lines, *self._secure(curl, url))
+        curl, receiver = self._handle(plain=plain), Receiver()
+        lines = self.address(curl, url, lines)
         curl.setopt(pycurl.HTTPHEADER, lines)
         curl.setopt(pycurl.HEADERFUNCTION, receiver.header)
         curl.setopt(pycurl.WRITEFUNCTION, receiver.chunk)
@@ -276,16 +306,19 @@ class Transport:
         curl.setopt(pycurl.CUSTOMREQUEST, method)
         if method not in _REPEATABLE:
             curl.setopt(pycurl.FRESH_CONNECT, 1)
-        seconds = min(limit(), _DAY)
-        curl.setopt(pycurl.TIMEOUT_MS, max(1, math.ceil(seconds * 1000)))  # 0 would be: for ever
+        set_limit(curl, limit())
         try:
             curl.perform()
         except pycurl.error as error:
             code, text = error.args
-            raise self._fault(code, text, url, too_large=receiver.too_large) from None
+            raise self.fault(code, text, url, too_large=receiver.too_large) from None
+        return self.reply(curl, receiver, url)
+
+    def reply(self, curl: pycurl.Curl, receiver: Receiver, url: str) -> Reply:
+        """The reply of a transfer that libcurl calls done. Raises Fault: UNREACHABLE, it is not."""
         if not receiver.headers_whole:  # libcurl takes a connection closed here for the end
             text = "the reply ends within its headers"
-            raise self._fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
+            raise self.fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
         return Reply(status=status, headers=receiver.headers(), body=receiver.body())
 
@@ -304,15 +337,13 @@ class Transport:
             curl = own.curl = pycurl.Curl()
         else:
             curl.reset()
-        curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
-        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        curl.setopt(pycurl.PATH_AS_IS, 1)
-        curl.setopt(pycurl.MAXCONNECTS, 1)
-        curl.setopt(pycurl.USERAGENT, f"vsync-sm/{__version__}")
-        if _HAS_QUICK_EXIT:
-            curl.setopt(_QUICK_EXIT, 1)
+        set_up(curl)
         return curl
+
+    def address(self, curl: pycurl.Curl, url: str, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Sets up where a request goes, TLS with it; its header lines, perhaps with another one."""
+        curl.setopt(pycurl.URL, url.encode())
+        return (*lines, *self._secure(curl, url)) if url.startswith("https:") else lines
 
     def _secure(self, curl: pycurl.Curl, url: str) -> list[bytes]:
         """Sets up TLS for a request; the headers that this asks for."""
@@ -337,7 +368,8 @@ class Transport:
         curl.setopt(pycurl.CONNECT_TO, [f"{tls.server_name}:{port}:{address}:{port}"])
         return [f"Host: {host.rpartition('@')[2]}".encode()]
 
-    def _header_lines(self, headers: Mapping[str, str]) -> tuple[bytes, ...]:
+    def header_lines(self, headers: Mapping[str, str]) -> tuple[bytes, ...]:
+        """The lines that are sent for `headers`. Raises Fault: CONFIGURATION, they cannot be."""
         if headers == self._own.headers:  # a worker sends the same ones again and again
             return self._own.lines
         lines = [b"Expect:", b"Content-Type:"]  # none of libcurl's own
@@ -355,7 +387,7 @@ class Transport:
         self._own.headers, self._own.lines = dict(headers), tuple(lines)
         return self._own.lines
 
-    def _fault(self, code: int, text: str, url: str, *, too_large: bool) -> Fault:
+    def fault(self, code: int, text: str, url: str, *, too_large: bool) -> Fault:
         """What libcurl's error `code` means for us."""
         kind = FaultKind.UNREACHABLE
         hint = _HINTS.get(code, "").format_map(_settings(self._server))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import hvac.utils
 import msgspec
@@ -25,6 +26,7 @@ from vsync_sm.core.insight import VersionState, refuse_no_moment
 from vsync_sm.servers.freshness import INDEX
 from vsync_sm.servers.http import Limit, Reply, bounded
 from vsync_sm.servers.vault_client import parse
+from vsync_sm.servers.vault_reads import MetadataReads
 from vsync_sm.servers.vault_replies import (
     CapabilitiesReply,
     DetailedReply,
@@ -42,10 +44,10 @@ from vsync_sm.servers.vault_replies import (
 )
 from vsync_sm.servers.vault_tokens import VaultTokens
 
-__all__ = ["Grant", "Health", "Metadata", "MountFacts", "TokenFacts", "Vault"]
+__all__ = ["Grant", "Health", "Metadata", "MetadataReads", "MountFacts", "TokenFacts", "Vault"]
 
 _NS = 1_000_000_000
-
+_READING = "reading"
 
 _MAY_READ = frozenset({"read", "root"})
 
@@ -174,10 +176,28 @@ class Vault(VaultTokens):
         The reply must carry a `Date`: every Vault sends one, and without it nobody can say
         whether a deletion time has come (safety rule 11).
         """
-        doing, where = "reading", f"{mount}metadata/{path}"
-        self._refuse_odd(where, doing, name=True)
+        self._refuse_odd(f"{mount}metadata/{path}", _READING, name=True)
         with bounded(limit):
             reply = self._client.secrets.kv.v2.read_secret_metadata(path, mount.removesuffix("/"))
+        return self._metadata_in(reply, mount, path)
+
+    def reads(self, most: int) -> MetadataReads[Any]:
+        """What reads the metadata of up to `most` secrets at a time, on one thread."""
+        return MetadataReads(
+            self._client.adapter,
+            most,
+            url=self._metadata_url,
+            judge=self._metadata_in,
+        )
+
+    def _metadata_url(self, mount: str, path: str) -> str:
+        """What `read_metadata` asks, as hvac puts it."""
+        self._refuse_odd(f"{mount}metadata/{path}", _READING, name=True)
+        return f"{self._client.adapter.base_uri}{_above_metadata(mount)}{quote(path)}"
+
+    def _metadata_in(self, reply: Reply, mount: str, path: str) -> Metadata | None:
+        """What a reply says of the secret that was asked about."""
+        doing, where = _READING, f"{mount}metadata/{path}"
         if self._says_nothing_there(reply):
             return None
         secret = self._decode(reply, SecretReply, doing, where).data
@@ -229,7 +249,7 @@ class Vault(VaultTokens):
         folder's. `where` is a folder and ends in a slash, or is a `name` and does not.
         """
         parts = where.split("/") if name else where.removesuffix("/").split("/")
-        if any(part in ("", ".", "..") for part in parts):
+        if "" in parts or "." in parts or ".." in parts:
             raise Fault(
                 FaultKind.NOT_VAULT,
                 f"{doing} {where}: no Vault has a path with an empty, '.' or '..' part, "
@@ -240,6 +260,12 @@ class Vault(VaultTokens):
 
     def _says_nothing_there(self, reply: Reply) -> bool:
         return reply.status == 404 and parse(reply, dict[str, Any]) == {"errors": []}
+
+
+@lru_cache(maxsize=64)
+def _above_metadata(mount: str) -> str:
+    """What stands before a quoted path in the request for its metadata, as hvac puts it."""
+    return str(hvac.utils.format_url("/v1/{mount}/metadata/", mount=mount.removesuffix("/")))
 
 
 def _state(secret: SecretData) -> VersionState:

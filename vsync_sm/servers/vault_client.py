@@ -48,7 +48,7 @@ _HINTS: Mapping[int, tuple[FaultKind, str]] = {
 T = TypeVar("T")
 
 
-class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no types
+class Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no types
     """Sends what hvac asks for, and hands back the bare `Reply`, whatever its status."""
 
     def __init__(
@@ -71,15 +71,10 @@ class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no type
         json: object = None,
         **_: Any,
     ) -> Reply:
-        sent = {
-            "X-Vault-Request": "true",
-            "X-Vault-Token": self.token,
-            **self.freshness.headers,
-            **(headers or {}),
-        }
-        if self.namespace and not url.startswith("/v1/sys/health"):
+        sent = {**self.headers(), **(headers or {})}
+        if url.startswith("/v1/sys/health"):
             # The health is the node's; OpenBao 2.7.2 answers 400 when a namespace is asked for it.
-            sent["X-Vault-Namespace"] = self.namespace
+            sent.pop("X-Vault-Namespace", None)
         body = b""
         if json is not None:
             sent["Content-Type"] = "application/json"
@@ -92,9 +87,20 @@ class _Adapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac has no type
             body=body,
             limit=current_limit(),
         )
+        self.note(reply)
+        return reply
+
+    def headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, **self.freshness.headers}
+        if self.namespace:
+            sent["X-Vault-Namespace"] = self.namespace
+        return sent
+
+    def note(self, reply: Reply) -> None:
+        """What any reply tells of its server."""
         if INDEX in reply.headers:
             self.freshness.known = True
-        return reply
 
     def login(self, url: str, **sent: Any) -> Reply:
         # Nobody is known yet: an old token has no business here.
@@ -128,7 +134,7 @@ class VaultClient:
             url=base,
             token=token,
             namespace=namespace,
-            adapter=_Adapter,
+            adapter=Adapter,
             transport=Transport("Vault", tls=tls),
         )
         self._freshness: Freshness = self._client.adapter.freshness
