@@ -1,8 +1,7 @@
 """The metadata of many secrets at a time: what `Vault.read_metadata` asks and believes, but fast.
 
-hvac asks for one thing at a time, and takes 50 µs of CPU to say what. So here the request is put
-together as hvac would (a test holds the two alike, byte for byte), and the reply judged by what
-judges hvac's.
+hvac asks for one thing at a time. So here the request is put together as hvac would (a test holds
+the two alike, byte for byte), and the reply judged by what judges hvac's.
 """
 
 from __future__ import annotations
