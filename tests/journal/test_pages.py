@@ -407,3 +407,17 @@ def test_a_packed_file_that_is_damaged_costs_its_own_lines(path: Path) -> None:
     assert set(read) < set(everything)
     assert read[-100:] == everything[-100:]
     pages.close()
+
+
+def test_one_packed_file_is_looked_at_alone(path: Path) -> None:
+    everything = in_many_files(path)
+    pack(path, 1)
+    packed = closed_segments(path)[0]
+    assert packed.packed
+    pages = whole(packed.path)
+    assert (pages.progress, pages.trouble, pages.generation) == (1.0, "", 1)
+    assert seqs(pages.read(1, len(pages))) == everything[: len(pages)]
+    assert 0 < len(pages) < len(everything)
+    assert not pages.refresh()
+    assert pages.generation == 1, "it is the same file at the next look"
+    pages.close()

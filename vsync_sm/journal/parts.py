@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from vsync_sm.journal.segments import Segment, closed_segments, number_in
+from vsync_sm.journal.segments import PACKED, Segment, closed_segments, number_in
 
 REACH = 128 * 1024 * 1024
 """So many bytes of lines before the file being written are looked at, in whole files."""
@@ -40,6 +40,7 @@ class Part:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise ValueError("not a file")
+        self._stat = os.fstat(fd)
         self.number = number
         self.base = 0
         self.closed = closed
@@ -97,7 +98,7 @@ class Part:
 
     def is_file(self, there: os.stat_result) -> bool:
         """Whether it is this file."""
-        return os.path.samestat(os.fstat(self.fd), there)
+        return os.path.samestat(self._stat, there)
 
     def close(self) -> None:
         """Give it back."""
@@ -159,7 +160,9 @@ def _opened(closed: list[Segment]) -> list[Part]:
 
 
 def _open_live(journal: Path) -> Part:
-    live = Part(journal, 1, packed=False, closed=False)
+    # One file that is looked at alone may be a packed one.
+    live = Part(journal, 1, packed=journal.name.endswith(PACKED), closed=False)
+    live.unpack(_BEGINNING)
     live.number = number_in(os.pread(live.fd, _BEGINNING, 0)) or 1
     return live
 
