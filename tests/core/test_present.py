@@ -336,7 +336,7 @@ def test_what_is_waited_for_and_what_has_healed() -> None:
         "the next try is in 27 s"
     )
     assert sentence(e.OriginHealed(cycles=0)) == "healed: a cycle is complete again"
-    healed = e.OriginHealed(cycles=12, last_complete="2026-11-02T10:00:00.000000Z")
+    healed = e.OriginHealed(cycles=12, last_success="2026-11-02T10:00:00.000000Z")
     assert sentence(healed) == (
         "healed: a cycle is complete again, after 12 cycles in a row that were not "
         "(the last one was at 2026-11-02 10:00:00 UTC)"

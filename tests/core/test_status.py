@@ -149,7 +149,7 @@ def test_a_status_key_that_cannot_be_written() -> None:
 
 NAMES = {
     *("word", "health", "because", "todo", "state", "state_reason", "state_since", "state_s"),
-    *("next_tick_s", "cycle", "last_cycle", "last_complete", "last_complete_s", "last_save"),
+    *("next_tick_s", "cycle", "last_cycle", "last_success", "last_success_s", "last_save"),
     *("failed_in_row", "postponed", "pause", "refusal", "allowance", "open_save", "conditions"),
     *("run", "control", "status_key"),
 }
@@ -167,7 +167,7 @@ def test_the_names_are_stable() -> None:
         10.0,
         38.0,
     )
-    assert document["last_complete_s"] == 11.0
+    assert document["last_success_s"] == 11.0
     assert document["last_save"] == {
         "at": "2026-11-02T10:00:12.000000Z",
         "age_s": 12.0,

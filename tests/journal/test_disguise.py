@@ -178,7 +178,15 @@ def sample(kind: Any, value: str) -> Any:
 OURS = frozenset(
     (
         *("ts", "type", "trigger", "source", "dest", "reason", "state", "asked", "saved_run"),
-        *("crashed_run", "last_complete", "phases", "version", "updateTime", "checkpoint"),
+        *(
+            "crashed_run",
+            "last_success",
+            "last_complete",
+            "phases",
+            "version",
+            "updateTime",
+            "checkpoint",
+        ),
     )
 )
 """Fields whose texts are made by vsync itself, of words, times and ids of its own."""

@@ -402,7 +402,7 @@ def test_a_human_is_told_of_a_long_wait_and_of_its_end(bench: Bench, quick: None
     assert waits[-1].waited_s >= 0.2
     assert (alarm.kind, alarm.fatal) == ("keeps_failing", False)
     assert alarm.message.startswith("the start-up checks have waited for ")
-    assert run.one(e.OriginHealed) == e.OriginHealed(cycles=0, last_complete="")
+    assert run.one(e.OriginHealed) == e.OriginHealed(cycles=0, last_success="")
     first, second = informed(told)
     assert (first["kind"], second["kind"]) == ("keeps_failing", "origin_healed")
     assert first["context"] == {"server": "Vault"}
@@ -421,10 +421,10 @@ def test_the_end_is_told_by_a_later_run_and_only_once(bench: Bench) -> None:
         assert bench.once(**how).code == 3
     sealed.remove()
     healed = bench.saved(**how).one(e.OriginHealed)
-    assert healed == e.OriginHealed(cycles=3, last_complete=complete_at)
+    assert healed == e.OriginHealed(cycles=3, last_success=complete_at)
     bench.once(**how)
     assert [each["kind"] for each in informed(told)] == ["keeps_failing", "origin_healed"]
-    assert informed(told)[1]["context"] == {"cycles": "3", "last_complete": complete_at}
+    assert informed(told)[1]["context"] == {"cycles": "3", "last_success": complete_at}
     assert "vsync" not in informed(told)[1]["hint"]
 
 

@@ -545,12 +545,12 @@ class ServerConditionChanged(Event, frozen=True, tag="server_condition_changed")
 class OriginHealed(Event, frozen=True, tag="origin_healed"):
     """A cycle was complete, after a human had been told that none was.
 
-    `cycles` in a row had not been complete before it, `last_complete` is when the last one was
+    `cycles` in a row had not been complete before it, `last_success` is when the last one was
     before them (`ts`, "": none that the journal knows of).
     """
 
     cycles: int
-    last_complete: str = ""
+    last_success: str = ""
 
 
 class TokenRenewed(Event, frozen=True, tag="token_renewed"):

@@ -342,7 +342,7 @@ def _server_condition_changed(event: e.ServerConditionChanged) -> str:
 @_says(e.OriginHealed)
 def _origin_healed(event: e.OriginHealed) -> str:
     after = f", after {count(event.cycles, 'cycle')} in a row that were not" if event.cycles else ""
-    since = f" (the last one was at {clock(event.last_complete)})" if event.last_complete else ""
+    since = f" (the last one was at {clock(event.last_success)})" if event.last_success else ""
     return f"healed: a cycle is complete again{after}{since}"
 
 

@@ -320,7 +320,8 @@ _RULES: dict[str, Change] = {
     **dict.fromkeys(("version", "run", "id", "asked", "started", "finished"), _D.own),
     **dict.fromkeys(("outcome", "rule", "kind", "condition", "word", "server"), _D.word),
     **dict.fromkeys(("change", "through", "signal", "method", "name"), _D.word),
-    **dict.fromkeys(("saved_run", "crashed_run", "last_complete", "phases"), _D.keep),
+    **dict.fromkeys(("saved_run", "crashed_run", "phases"), _D.keep),
+    **dict.fromkeys(("last_success", "last_complete"), _D.keep),  # an event's, the view's
     **dict.fromkeys(("path", "folder", "mount", "mounts", "sample", "added", "updated"), _D.paths),
     **dict.fromkeys(("vanished", "regressed", "carried", "failed", "unasked"), _D.paths),
     **dict.fromkeys(("unchosen", "pruned", "by_mount", "insights"), _D.paths),

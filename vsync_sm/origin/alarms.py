@@ -71,17 +71,17 @@ def waits_long(
     )
 
 
-def healed(outcome: str, row: int, last_complete: str) -> tuple[OriginHealed, Notice]:
+def healed(outcome: str, row: int, last_success: str) -> tuple[OriginHealed, Notice]:
     """The end of that alarm: as a fact, and as what a human is told.
 
     Args:
         outcome: the complete cycle's.
         row: so many cycles before it were not complete.
-        last_complete: when the last one was before them (`ts`), "" where none was.
+        last_success: when the last one was before them (`ts`), "" where none was.
     """
-    event = OriginHealed(cycles=row, last_complete=last_complete)
+    event = OriginHealed(cycles=row, last_success=last_success)
     found = "it saved" if outcome == "saved" else "there was nothing to save"
-    last = {"last_complete": last_complete} if last_complete else {}
+    last = {"last_success": last_success} if last_success else {}
     return event, Notice(
         kind=event.type,
         message=f"{sentence(event)}; {found}",
