@@ -34,8 +34,8 @@ settings.register_profile("vsync", derandomize=True, **_relaxed)
 settings.register_profile("hunt", max_examples=1000, **_relaxed)
 settings.load_profile("vsync")
 
-LONGEST_BASE = 45
-"""Below a longer folder for temporary files the tests' sockets would have no room (107 bytes)."""
+LONGEST_BASE = 36
+"""Below a longer folder for temporary files no socket stands beside its journal any more."""
 
 _shared: list[LocalServer] = []
 
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    base = config.getoption("basetemp") or f"{gettempdir()}/pytest-of-{getuser()}/pytest-1234"
+    base = config.getoption("basetemp") or f"{gettempdir()}/pytest-of-{getuser()}/pytest-999"
     if not hasattr(config, "workerinput") and len(str(base)) > LONGEST_BASE:
         raise pytest.UsageError(
             f"temporary files below {base} leave sockets no room: give --basetemp a path of at most"
