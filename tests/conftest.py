@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
-from getpass import getuser
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import gettempdir, mkdtemp
 from typing import Any, TypeVar
 
 import pytest
@@ -34,6 +34,7 @@ settings.register_profile("vsync", derandomize=True, **_relaxed)
 settings.register_profile("hunt", max_examples=1000, **_relaxed)
 settings.load_profile("vsync")
 
+_OWN_BASE = f"/pytest-of-{os.environ.get('USER', 'somebody')}/pytest-999"
 LONGEST_BASE = 36
 """Below a longer folder for temporary files no socket stands beside its journal any more."""
 
@@ -49,12 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    base = config.getoption("basetemp") or f"{gettempdir()}/pytest-of-{getuser()}/pytest-999"
-    if not hasattr(config, "workerinput") and len(str(base)) > LONGEST_BASE:
-        raise pytest.UsageError(
-            f"temporary files below {base} leave sockets no room: give --basetemp a path of at most"
-            f" {LONGEST_BASE} characters, such as /tmp/vsync-tests"
-        )
+    if not hasattr(config, "workerinput"):
+        _keep_paths_short(config)
     try:
         find_bao()
         find_consul()
@@ -62,6 +59,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(missing)) from missing
     if runs_in_part(config):
         config.option.disable_unused_snapshots = True
+
+
+def _keep_paths_short(config: pytest.Config) -> None:
+    if config.option.basetemp:
+        if len(str(Path(config.option.basetemp).absolute())) > LONGEST_BASE:
+            raise pytest.UsageError(
+                f"--basetemp leaves sockets no room: give a path of at most {LONGEST_BASE}"
+                " characters, such as /tmp/vsync-tests"
+            )
+    elif len(gettempdir()) + len(_OWN_BASE) > LONGEST_BASE:
+        config.option.basetemp = mkdtemp(prefix="vsync-tests-", dir="/tmp")
 
 
 @pytest.fixture(autouse=True)
