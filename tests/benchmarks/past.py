@@ -57,7 +57,7 @@ def look_back(journal: Path, folded: float) -> None:
     past = Past(journal)
     view = past.view_at(past.known)
     first, share = time.process_time() - began, view.seq / past.last
-    past.index(lambda: past.view_at(past.known).seq == past.last)
+    past.index(lambda: past.ready(past.last))
     last = time.process_time() - began
     told(f"  a view to show after {first:.3f} s, {share:.0%} far in it; its end: {last:.2f} s")
     began = time.process_time()

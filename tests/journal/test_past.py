@@ -24,7 +24,7 @@ from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import timestamp
 from vsync_sm.core.marks import Kind, kinds_at, wall_of
 from vsync_sm.core.view import View, apply
-from vsync_sm.journal import index, indexing, night, stretches
+from vsync_sm.journal import index, indexing, night, pressing, stretches
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.history import histories, read_history, remember
 from vsync_sm.journal.past import Past, Stale
@@ -45,6 +45,7 @@ def _small() -> Iterator[None]:
         patch.setattr(index, "STRIDE_BYTES", 2000)
         patch.setattr(index, "MOST_CHECKPOINTS", 12)
         patch.setattr(indexing, "BATCH", 7)
+        patch.setattr(pressing, "KEPT", 4000)
         for module in (index, indexing, stretches):
             patch.setattr(module, "SEALED", 700)
         yield
@@ -426,6 +427,10 @@ def test_it_does_not_grow_with_the_journal(path: Path) -> None:
     past.index(lambda: False)
     assert past.last > 100
     assert len(past._index) <= 12
+    kept = past._unpress
+    for seq in range(past.last):
+        past.view_at(seq)
+        assert kept._size == sum(size for _, size in kept._kept.values()) < 2 * pressing.KEPT
     apart = [b - a for a, b in pairwise(past._index.seqs)]
     assert max(apart) <= 2 * past._index.stride
 

@@ -21,8 +21,8 @@ _WHOLE = (
     *("run", "checks", "signals", "commands", "conditions", "last_crashes"),
     *("buckets", "half_saved", "open_save", "refusal", "faults"),
 )
-_KEPT = 1024
-"""So many parts of views are kept as objects."""
+KEPT = 4 * 1024 * 1024
+"""So many bytes of parts are kept as objects: they take some times that."""
 
 _LIMIT = 64 * 1024 * 1024
 """No part of a view is this long (bytes): what is, is not one."""
@@ -83,7 +83,8 @@ class Unpress:
     """Makes views of them again; parts that were wanted lately are kept. Belongs to one thread."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[object, bytes], Any] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, bytes], tuple[Any, int]] = OrderedDict()
+        self._size = 0
 
     def view(self, pressed: Pressed) -> View:
         """The view, as it was.
@@ -93,7 +94,7 @@ class Unpress:
         """
         if len(pressed.whole) != len(_WHOLE):
             raise ValueError("these are not the parts of a view")
-        own: View = _decoded(_VIEW, pressed.own)
+        own: View = _decoded(_VIEW, pressed.own)[0]
         whole = {
             name: self._part(_DECODERS[name], raw)
             for name, raw in zip(_WHOLE, pressed.whole, strict=True)
@@ -107,17 +108,21 @@ class Unpress:
 
     def _part(self, decoder: msgspec.msgpack.Decoder[Any], raw: bytes) -> Any:
         key = (decoder, raw)
-        if key not in self._kept:
-            self._kept[key] = _decoded(decoder, raw)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        part = self._kept.get(key)
+        if part is None:
+            part = self._kept[key] = _decoded(decoder, raw)
+            self._size += part[1]
+            while self._size > KEPT and len(self._kept) > 1:
+                self._size -= self._kept.popitem(last=False)[1][1]
+        else:
+            self._kept.move_to_end(key)
+        return part[0]
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[Any], raw: bytes) -> Any:
+def _decoded(decoder: msgspec.msgpack.Decoder[Any], raw: bytes) -> tuple[Any, int]:
+    """A part, and how long it was."""
     try:
-        unpacking = zlib.decompressobj()
-        return decoder.decode(unpacking.decompress(raw, _LIMIT))
+        packed = zlib.decompressobj().decompress(raw, _LIMIT)
+        return decoder.decode(packed), len(packed)
     except (zlib.error, msgspec.MsgspecError) as error:
         raise ValueError(f"a checkpoint cannot be used: {error}") from None
