@@ -75,7 +75,10 @@ def test_a_failed_cycle_with_the_last_good_one_before_it(journal: Path) -> None:
     # Cycle 4 failed by itself; cycles 10 to 13 did in a row: the first of them tells what began.
     assert seqs(between(journal, "failed")) == (at[9], at[10])
     assert seqs(between(journal, "cycle:4")) == (at[3], at[4])
-    assert seqs(between(journal, "cycle:13")) == (at[9], at[13])
+    found = between(journal, "cycle:13")
+    assert seqs(found) == (at[9], at[13])
+    fault = differences(found)[1].words
+    assert fault.startswith("fault unreachable, 4 times from cycle 10 on: Consul at ")
     assert seqs(between(journal, "cycle:11..failed")) == (at[11], at[10])
 
 

@@ -131,11 +131,13 @@ def _kind(event: e.FaultRaised) -> tuple[str, bool, str]:
 
 def _fault(each: FaultBetween) -> str:
     event = each.event
-    where = f" in cycle {number(each.cycle)}" if each.cycle is not None else ""
-    often = f", {number(each.count)} times" if each.count > 1 else ""
+    cycle = f"cycle {number(each.cycle)}" if each.cycle is not None else ""
+    where = f" in {cycle}" if cycle else ""
+    if each.count > 1:
+        where = f", {number(each.count)} times{f' from {cycle} on' if cycle else ''}"
     fatal = "fatal fault" if event.fatal else "fault"
     hint = f" → {event.hint}" if event.hint else ""
-    return f"{fatal} {event.kind}{where}{often}: {event.message.rstrip('.')}{hint.rstrip('.')}"
+    return f"{fatal} {event.kind}{where}: {event.message.rstrip('.')}{hint.rstrip('.')}"
 
 
 def _servers(found: Comparison) -> Iterator[Said]:
