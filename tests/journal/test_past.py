@@ -330,6 +330,25 @@ def test_one_without_a_line_is_empty(tmp_path: Path, raw: bytes) -> None:
     assert past.gravest(10).count(None) == (9 if past.damage else 10)
 
 
+def test_its_files_are_given_back_when_nobody_needs_it_any_more(path: Path) -> None:
+    def opened() -> int:
+        return sum(str(path.parent) in os.path.realpath(each) for each in _fds())
+
+    past = Past(path)
+    past.index(lambda: False)
+    assert opened() > 0
+    past.close()
+    assert opened() == 0
+    assert past.view_at(past.first).seq == past.first
+    assert opened() > 0
+    del past
+    assert opened() == 0
+
+
+def _fds() -> list[Path]:
+    return list(Path("/proc/self/fd").iterdir())
+
+
 # --- getting somewhere -----------------------------------------------------------------------
 
 

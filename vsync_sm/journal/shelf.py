@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
@@ -74,6 +75,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._files: dict[int, Segment] = {}
         self._open: OrderedDict[int, _Bytes] = OrderedDict()
+        weakref.finalize(self, _give_back, self._open)
         self._states = _States()
 
     def read(self, number: int, start: int, size: int) -> bytes:
@@ -99,9 +101,7 @@ class Shelf:
     def close(self) -> None:
         """Give the files back; reading again opens them again."""
         with self._lock:
-            for each in self._open.values():
-                each.close()
-            self._open.clear()
+            _give_back(self._open)
 
     def _source(self, number: int) -> _Bytes:
         source = self._open.get(number)
@@ -135,6 +135,11 @@ class Shelf:
             except (OSError, ValueError) as error:
                 raise cannot_read(path, error) from None
         raise JournalError(f"file {number} of {self._journal} is gone", line=0, byte=0)
+
+
+def _give_back(opened: OrderedDict[int, _Bytes]) -> None:
+    while opened:
+        opened.popitem()[1].close()
 
 
 def _is_other(journal: Path, number: int) -> bool:
