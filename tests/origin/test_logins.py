@@ -271,7 +271,8 @@ def test_a_given_token_is_renewed_told_of_before_its_end_and_then_fatal(
     assert (ending.kind, ending.fatal) == ("token_ending", False)
     assert (fatal.kind, fatal.fatal) == ("authentication", True)
     assert run.one(e.CycleFinished).outcome == "saved"
-    assert answered(auths.server)["auth/token/lookup-self"] == 1  # never to time a renewal
+    # At the start, and at its very end whether it lives still; never to time a renewal.
+    assert answered(auths.server)["auth/token/lookup-self"] <= 2
     shop.replayed()
 
 
