@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsync_sm.flags import FATAL, OK, USAGE, Write, complain
 
 if TYPE_CHECKING:
-    from vsync_sm.core.events import Record
     from vsync_sm.journal.cutting import Span
     from vsync_sm.journal.disguise import Disguise
+    from vsync_sm.journal.taking import Form
 
 # What a form needs is imported where it is told: no other waits for it.
 
@@ -25,6 +25,7 @@ def run(options: argparse.Namespace, write: Write) -> int:
     from vsync_sm.journal.cutting import WHOLE, NoSuchSpan, records_of  # noqa: PLC0415
     from vsync_sm.journal.reader import JournalReader  # noqa: PLC0415
     from vsync_sm.journal.segments import journal_in  # noqa: PLC0415
+    from vsync_sm.journal.taking import Taking  # noqa: PLC0415
 
     file = journal_in(options.file)
     try:
@@ -37,8 +38,9 @@ def run(options: argparse.Namespace, write: Write) -> int:
         names = disguise_meant(options)
         if names is not None:
             names.learn(records_of(file, span))
-        told = _Told(options, file, names)
-        code = put(told.chunks(records_of(file, span)), options, file, write)
+        cycle = options.cycle[0] if _in_detail(options) else None
+        told = Taking(_form(options), records_of(file, span), file, names=names, cycle=cycle)
+        code = put(told.chunks(), options, file, write)
     except NoSuchSpan as missing:
         hint = "replay without --cycle, --since and --until tells what there is"
         complain(f"{options.file}: {missing}", hint)
@@ -49,7 +51,26 @@ def run(options: argparse.Namespace, write: Write) -> int:
     except JournalError as error:
         complain(error.message, "give the file of a journal that this user may read")
         return USAGE
-    return code or told.code()
+    if told.damage:
+        complain(f"the journal is damaged: {told.damage}", "this is of what stands before it")
+    if not told.found:
+        complain(
+            f"{options.file} has no cycle {cycle}",
+            "replay without --cycle tells which cycles there are",
+        )
+    return code or (OK if told.ok and told.found else FATAL)
+
+
+def _form(options: argparse.Namespace) -> Form:
+    from vsync_sm.journal.taking import Form  # noqa: PLC0415
+
+    said = {
+        Form.MARKDOWN: options.markdown,
+        Form.PICTURE: options.svg,
+        Form.JSON: options.json,
+        Form.JSON_LINES: options.json_lines,
+    }
+    return next((form for form, wanted in said.items() if wanted), Form.TEXT)
 
 
 MAKE_A_KEY = "make one: (umask 077; head -c 32 /dev/urandom > FILE)"
@@ -99,7 +120,7 @@ def _in_detail(options: argparse.Namespace) -> bool:
 
 def put(chunks: Iterable[str], options: argparse.Namespace, journal: Path, write: Write) -> int:
     """Write text where `--out` says, else to stdout; 0, or the exit code."""
-    from vsync_sm.journal.cutting import write_out  # noqa: PLC0415
+    from vsync_sm.journal.cutting import is_the_journals, write_out  # noqa: PLC0415
 
     to = options.out
     if to is None:
@@ -119,87 +140,3 @@ def put(chunks: Iterable[str], options: argparse.Namespace, journal: Path, write
         return FATAL
     sys.stderr.write(f"vsync-sm: written to {to}\n")
     return OK
-
-
-def is_the_journals(to: Path, journal: Path) -> bool:
-    """Whether a file is the journal itself, or of it by its name."""
-    name = to.resolve().name
-    beside = to.resolve().parent == journal.resolve().parent
-    return beside and (name == journal.resolve().name or name.startswith(f"{journal.name}."))
-
-
-class _Told:
-    """The form that was asked for; `code` when it has been told."""
-
-    def __init__(self, options: argparse.Namespace, file: Path, names: Disguise | None) -> None:
-        self._options = options
-        self._file = file
-        self._names = names
-        self._ok = self._found = True
-
-    def chunks(self, records: Iterator[Record]) -> Iterator[str]:
-        """The whole text, as it comes."""
-        if self._names is not None:
-            records = self._names.records(records)
-        if self._options.markdown:
-            yield from self._markdown(records)
-        elif self._options.svg:
-            yield from self._svg(records)
-        else:
-            yield from self._story(records)
-
-    def code(self) -> int:
-        """The exit code, and a complaint where there is no such cycle."""
-        if not self._found:
-            complain(
-                f"{self._options.file} has no cycle {self._options.cycle[0]}",
-                "replay without --cycle tells which cycles there are",
-            )
-        return OK if self._ok and self._found else FATAL
-
-    def _story(self, records: Iterator[Record]) -> Iterator[str]:
-        from vsync_sm.journal.replay import replay  # noqa: PLC0415
-
-        options = self._options
-        story = replay(
-            records,
-            history=self._history(),
-            json=options.json or options.json_lines,
-            lines=options.json_lines,
-            cycle=options.cycle[0] if _in_detail(options) else None,
-        )
-        yield from story
-        self._ok, self._found = story.ok, story.found
-
-    def _markdown(self, records: Iterator[Record]) -> Iterator[str]:
-        from vsync_sm.journal.markdown import markdown  # noqa: PLC0415
-        from vsync_sm.journal.postmortem import Postmortem  # noqa: PLC0415
-
-        told = Postmortem()
-        told.read(records, history=self._history())
-        self._ok = told.ok
-        name = self._file.name if self._names is None else self._names.name(self._file.name)
-        yield from markdown(told, journal=name)
-
-    def _svg(self, records: Iterator[Record]) -> Iterator[str]:
-        from vsync_sm.core.errors import JournalError  # noqa: PLC0415
-        from vsync_sm.journal.cutting import NoSuchSpan  # noqa: PLC0415
-        from vsync_sm.journal.picture import picture  # noqa: PLC0415
-        from vsync_sm.journal.sketch import sketch_of  # noqa: PLC0415
-
-        def readable() -> Iterator[Record]:
-            try:
-                yield from records
-            except JournalError as error:
-                self._ok = False
-                complain(f"the journal is damaged: {error}", "this is of what stands before it")
-
-        sketch = sketch_of(readable())
-        if sketch is None:
-            raise NoSuchSpan("there is no cycle in it")
-        yield from picture(sketch)
-
-    def _history(self) -> bool:
-        from vsync_sm.journal.history import is_history  # noqa: PLC0415
-
-        return is_history(self._file)

@@ -11,10 +11,10 @@ import orjson
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.words import clock, count, duration, number, printable, size
-from vsync_sm.export import MAKE_A_KEY, NoKey, disguise_meant, is_the_journals, span_meant
+from vsync_sm.export import MAKE_A_KEY, NoKey, disguise_meant, span_meant
 from vsync_sm.flags import FATAL, OK, USAGE, Write, complain, journal_meant
 from vsync_sm.journal.account import Account, account
-from vsync_sm.journal.cutting import NoSuchSpan, records_of, write
+from vsync_sm.journal.cutting import NoSuchSpan, is_the_journals, records_of, write
 from vsync_sm.journal.keeping import BUDGET_BYTES
 from vsync_sm.journal.last_run import last_run_started
 

@@ -101,6 +101,7 @@ REPLAYS = {
     "replay_compared_small": Scene(
         "aborted", way="replay", size=SMALL, keys=("=",), words="its deadline passed"
     ),
+    "replay_take": Scene("stuck", way="replay", keys=("home", "]", "]", "e", "right")),
     "replay_jump": Scene("stuck", way="replay", keys=(":", "9", "enter"), words="write seq:9"),
 }
 """Back in time, in the middle of each kind of night."""

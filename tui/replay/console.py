@@ -20,6 +20,7 @@ from tui.replay.comparing import ComparedDialog, Work
 from tui.replay.feed import PlayFeed
 from tui.replay.jump import JumpDialog
 from tui.replay.moves import TROUBLE, Move, begin, end, step, to, to_column
+from tui.replay.taking import TakeDialog, parts
 from tui.steer import COMMAND_ACTIONS
 from tui.times import Times
 from tui.widgets.dialogs.help import HelpScreen
@@ -63,6 +64,7 @@ class ReplayConsole(Console):
         _key(
             "equals_sign", "compare", "Compare with the mark, or with the last good cycle", sign="="
         ),
+        _key("e", "take", "Take it along: as a page, a picture, a journal, with pseudonyms"),
         _key("plus", "speed(1)", "Faster", "Faster: ×1, ×10, ×100, as fast as it goes"),
         _key("minus", "speed(-1)", "Slower"),
     ]
@@ -163,6 +165,11 @@ class ReplayConsole(Console):
         if seq:
             self.push_screen(ComparedDialog(Work(self.player.past, seq, self.player.marked)))
 
+    def action_take(self) -> None:
+        """Ask what to take along, and where to."""
+        view = self.player.standing.look.view
+        self.push_screen(TakeDialog(self._journal, parts(view, self.player.marked)))
+
     def action_play(self) -> None:
         """Play."""
         self.player.toggle()
@@ -195,7 +202,7 @@ class ReplayConsole(Console):
         self.player.move(to_column(message.column, message.columns))
 
 
-_MOVING = frozenset({"play", "still", "go", "speed", "jump", "mark", "compare"})
+_MOVING = frozenset({"play", "still", "go", "speed", "jump", "mark", "compare", "take"})
 
 _MOVES: dict[str, Callable[[int], Move]] = {
     "edge": lambda way: end if way > 0 else begin,

@@ -244,6 +244,13 @@ def write_out(chunks: Iterable[bytes], to: Path, *, force: bool = False) -> None
         os.close(fd)
 
 
+def is_the_journals(to: Path, journal: Path) -> bool:
+    """Whether a file is the journal itself, or of it by its name."""
+    name = to.resolve().name
+    beside = to.resolve().parent == journal.resolve().parent
+    return beside and (name == journal.resolve().name or name.startswith(f"{journal.name}."))
+
+
 def _opened(memory: Memory, view: View, last: Record) -> Record:
     known = checkpoint(replace(view, seq=last.seq - 1), replace(memory, last_seq=last.seq - 1))
     event = SegmentOpened(

@@ -23,6 +23,7 @@ _NAMES = {
     "ReplayConsole": "back in time, with --replay",
     "RecordScreen": "an event, opened whole",
     "Choices": "the buttons of a dialog",
+    "Pick": "a choice of a dialog",
     "Confirm": "a question",
     "Dialog": "every dialog",
     "AllowDialog": "allowing",
@@ -191,7 +192,7 @@ def _ours() -> list[type[Widget]]:
 
 
 def _in_dialog(cls: type[DOMNode]) -> bool:
-    return ".dialogs." in cls.__module__
+    return ".dialogs." in cls.__module__ or ".replay." in cls.__module__
 
 
 def _theirs(app: App[Any]) -> list[type[DOMNode]]:
