@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import signal
+import threading
+from itertools import count
+from typing import Any
+
+import pytest
 
 from tests.origin.scenes import Scene, came, until
-from tests.workshop import Workshop, events
+from tests.workshop import PATIENCE_S, Workshop, events
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.whereabouts import Word
 from vsync_sm.journal.history import histories
 from vsync_sm.journal.lookup import look_up
+from vsync_sm.journal.rotation import change_over
 from vsync_sm.journal.segments import closed_segments, usage
+from vsync_sm.origin.working import Crew
 from vsync_sm.wiring import recall
 
 SMALL = {"segmentSize": "64KiB"}
@@ -30,6 +37,35 @@ def test_a_cycle_that_does_not_fit_one_file(workshop: Workshop, mount: str) -> N
     assert past.view == story.view
     assert past.memory.last_seen(workshop.prefix) == 3
     assert workshop.saved() == workshop.alive()
+
+
+def test_the_workers_go_on_while_a_file_is_closed(
+    workshop: Workshop, mount: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(260):
+        workshop.vault.put(mount, f"{'deep/' * 20}secret-{number:03}")
+    reads = count()
+    closing = threading.Event()
+    seen = [0]
+
+    def read(*arguments: Any) -> Any:
+        seen[0] = next(reads)
+        if seen[0] > 210:  # by then a file is full: the others are read while it is closed
+            assert closing.wait(PATIENCE_S)
+        return plain(*arguments)
+
+    def close(*arguments: Any) -> int:
+        closing.set()
+        until(lambda: seen[0] >= 240)
+        return change_over(*arguments)
+
+    plain = Crew.plain
+    monkeypatch.setattr(Crew, "plain", read)
+    monkeypatch.setattr("vsync_sm.journal.writer.change_over", close)
+    run = workshop.once(journal=SMALL)
+    assert run.outcome == "saved"
+    assert {event.state for event in run.all(e.SegmentOpened)} == {"working"}
+    workshop.replayed()
 
 
 def test_what_is_remembered_for_the_rules_outlives_the_files(

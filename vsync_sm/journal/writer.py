@@ -376,9 +376,7 @@ class _Envelope:
 
     def around(self, event: Event, cycle: int | None) -> Record:
         ts, mono = self.stamp()
-        return Record(
-            seq=self.last_seq + 1, ts=ts, mono=mono, run=self.run, event=event, cycle=cycle
-        )
+        return Record(self.last_seq + 1, ts, mono, self.run, event, cycle)
 
 
 def _encoded(record: Record) -> tuple[Record, bytes]:

@@ -141,7 +141,7 @@ class Log:
     def __call__(self, record: e.Record, view: View) -> None:
         """Log one record; on a terminal, redraw the progress."""
         level = _LEVELS[severity(record.event)]
-        if self._logger.isEnabledFor(level):
+        if level >= self._logger.level:
             words = self._words(record)
             if words:
                 self._log(level, words, record)

@@ -43,7 +43,7 @@ class Conditions:
         """The facts, and behind each one that tells of a change the change."""
         for event in events:
             yield event
-            changed = self.after(event)
+            changed = self.after(event) if type(event) in _TOLD else None
             if changed is not None:
                 yield changed
 

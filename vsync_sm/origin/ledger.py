@@ -56,18 +56,19 @@ class Ledger:
             running = view.cycle.number if view.cycle is not None else None
             known = checkpoint(view, self.memory)
             opened = self._journal.rotate(view.state.name, known, cycle=running)
-            self._show([self._taken(opened)])
+            self._take(opened)
+            self._show([opened])
 
     def _written(self, event: Event) -> Record:
         record = self._journal.append(event, cycle=self.cycle)
         if type(event) is CycleFinished:
             self.cycle = None
-        return self._taken(record)
+        self._take(record)
+        return record
 
-    def _taken(self, record: Record) -> Record:
+    def _take(self, record: Record) -> None:
         self.memory.note(record)
         self._fold.take(record)
-        return record
 
     def _may_rotate(self) -> bool:
         # Not before the checks have passed, nor from a verdict to the end of its cycle, nor behind
