@@ -477,11 +477,13 @@ def test_the_end_does_not_wait_for_an_answer(
 ) -> None:
     asked, go_on, answered = threading.Event(), threading.Event(), threading.Event()
 
-    def hanging(path: str, file: Path, progress: Callable[[float], None]) -> Whereabouts:
+    def hanging(
+        path: str, file: Path, progress: Callable[[float], None], *, until: int | None
+    ) -> Whereabouts:
         asked.set()
         go_on.wait(PATIENCE_S)
         answered.set()
-        return look_up(path, file, progress)
+        return look_up(path, file, progress, until=until)
 
     monkeypatch.setattr("tui.widgets.path.look_up", hanging)
     panel = PathPanel(journal)
@@ -501,7 +503,10 @@ def test_a_question_that_nobody_asks_any_more_is_given_up(
 ) -> None:
     given_up: list[str] = []
 
-    def endless(path: str, _: Path, progress: Callable[[float], None]) -> Whereabouts:
+    def endless(
+        path: str, _: Path, progress: Callable[[float], None], *, until: int | None
+    ) -> Whereabouts:
+        del until
         try:
             while not over.wait(0.001):
                 progress(0.5)
@@ -531,7 +536,8 @@ def test_a_question_that_nobody_asks_any_more_is_given_up(
 
 
 def test_a_look_that_breaks_is_said(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> Whereabouts:
+    def broken(*_: object, until: int | None) -> Whereabouts:
+        del until
         raise ValueError("[b]odd[/b]")
 
     monkeypatch.setattr("tui.widgets.path.look_up", broken)
