@@ -119,6 +119,17 @@ def test_an_empty_journal() -> None:
     assert page([]) == "# vsync: nothing has happened yet\n\nThe journal is empty.\n"
 
 
+def test_a_journal_that_is_none_is_not_called_empty() -> None:
+    def none() -> Iterator[e.Record]:
+        yield from ()
+        raise JournalError("no JSON", line=1, byte=0)
+
+    assert page(none()) == (
+        "# vsync: nothing can be read\n\n"
+        "**Damaged** at line 1, byte 0: no JSON. Nothing after it could be read.\n"
+    )
+
+
 def test_damage_and_contradictions_stand_on_it() -> None:
     def torn() -> Iterator[e.Record]:
         events = one_saved_cycle()

@@ -10,7 +10,7 @@ from vsync_sm.core.commands import paused
 from vsync_sm.core.markdown import cells, code, escaped
 from vsync_sm.core.present import count, duration, listing, number, rules, sentence, severity, why
 from vsync_sm.journal.postmortem import FaultSeen, Postmortem, RefusalSeen, Row, Stretch
-from vsync_sm.journal.story import CycleTold, Resumed, RunHead, RunTail, Told
+from vsync_sm.journal.story import CycleTold, Damage, Resumed, RunHead, RunTail, Told
 from vsync_sm.journal.summary import Summary, ended, times
 
 _PHASES = ("listing", "working", "reindexing", "saving")
@@ -24,7 +24,10 @@ def markdown(told: Postmortem, *, journal: str) -> Iterator[str]:
         journal: what the journal is called, for the section on how the page was made.
     """
     if told.first is None or told.last is None:
-        yield "# vsync: nothing has happened yet\n\nThe journal is empty.\n"
+        if told.damage is not None:
+            yield f"# vsync: nothing can be read\n\n{_damaged(told.damage)}\n"
+        else:
+            yield "# vsync: nothing has happened yet\n\nThe journal is empty.\n"
         return
     summary = Summary(told, told.first, told.last)
     page = _Page(told, told.first, told.last, summary)
@@ -181,11 +184,7 @@ class _Page:
     def contradictions(self) -> Iterator[str]:
         close, damage = self.told.close, self.told.damage
         if damage is not None:
-            file = f"{escaped(damage.file)}, " if damage.file else ""
-            yield (
-                f"- **Damaged** at {file}line {damage.line}, byte {damage.byte}: "
-                f"{escaped(damage.what)}. Nothing after it could be read."
-            )
+            yield f"- {_damaged(damage)}"
         for each in close.contradictions if close is not None else ():
             yield f"- line {each.line} (seq {each.seq}) cannot be true: {escaped(each.what)}"
         if close is not None and close.untold:
@@ -268,6 +267,12 @@ def _why(told: CycleTold) -> Iterator[str]:
     if unread:
         failed = told.left_out.get("path_failed", 0) + len(unread)
         yield f"{count(failed, 'path')} could not be read: {escaped(listing(unread, most=3))}"
+
+
+def _damaged(damage: Damage) -> str:
+    file = f"{escaped(damage.file)}, " if damage.file else ""
+    where = f"**Damaged** at {file}line {damage.line}, byte {damage.byte}"
+    return f"{where}: {escaped(damage.what)}. Nothing after it could be read."
 
 
 def _held_against(phase: str, ours: float | None, theirs: float | None, good: object) -> str:
