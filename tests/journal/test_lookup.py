@@ -148,3 +148,12 @@ def test_progress_is_told_on_a_long_journal(tmp_path: Path) -> None:
     assert read == sorted(set(read))
     # And while it is sought what may be meant, so that it can be ended there too.
     assert told.count(1.0) == pytest.approx(len(read), abs=2)
+
+
+def test_closed_files_alone_tell_what_they_know(tmp_path: Path) -> None:
+    for each in (Path(__file__).parents[1] / "data" / "segments").glob("*.0*"):
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    where = look_up("secret/nowhere", tmp_path / "journal.jsonl")
+    assert where.mounts
+    assert where.verdict.word is Word.UNKNOWN
+    assert not where.near

@@ -421,3 +421,21 @@ def test_one_packed_file_is_looked_at_alone(path: Path) -> None:
     assert not pages.refresh()
     assert pages.generation == 1, "it is the same file at the next look"
     pages.close()
+
+
+def test_closed_files_alone_are_looked_at_until_the_next_one_comes(path: Path) -> None:
+    everything = in_many_files(path)
+    pack(path, 1)
+    aside = path.rename(path.with_name("aside"))
+    pages = whole(path)
+    assert (pages.progress, pages.trouble, pages.missing) == (1.0, "", False)
+    before = len(pages)
+    assert seqs(pages.read(1, before)) == everything[:before]
+    assert not pages.refresh()
+    assert pages.generation == 1, "they are the same files at the next look"
+    aside.rename(path)
+    while pages.refresh():
+        pass
+    assert seqs(pages.read(1, len(pages))) == everything
+    assert before < len(everything)
+    pages.close()

@@ -96,6 +96,8 @@ def _paths(journal: Path, progress: Progress, until: int | None) -> set[str]:
     """The paths that the last part of a journal tells of, as many as may be looked at."""
     found: set[bytes] = set()
     left = _NEAR_BYTES
+    if not journal.exists():  # only closed files were put here
+        return set()
     with journal.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _NEAR_BYTES))
         for line in file:

@@ -25,7 +25,7 @@ import msgspec
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
 from vsync_sm.journal.codec import decode
-from vsync_sm.journal.parts import KEPT, Part, later_parts, open_parts
+from vsync_sm.journal.parts import KEPT, Part, later_parts, newest_file, open_parts
 
 LINE_LIMIT = 4 * 1024 * 1024
 """A longer line is not taken into memory: its row holds the first bytes and says so."""
@@ -192,7 +192,7 @@ class Pages:
 
     def _refresh(self, budget: int) -> bool:
         try:
-            there = self.path.stat()
+            there = newest_file(self.path)
         except FileNotFoundError:
             self._lose(f"no such journal: {self.path}", missing=True)
             return False
@@ -206,6 +206,8 @@ class Pages:
             self._scan(part, until)
             if not part.whole or self._scanned < part.base + part.size:
                 break
+            if self._at_part + 1 == len(self._parts):
+                break  # only closed files were put here
             self._next_part(part)
         self.size = part.base + sum(each.expected for each in self._parts[self._at_part :])
         return self._scanned < self.size

@@ -109,13 +109,35 @@ class Part:
 def open_parts(journal: Path) -> list[Part]:
     """The file being written, and before it those closed ones that lie within reach.
 
+    Where only closed files were put, those.
+
     Raises:
         OSError, ValueError: the file being written cannot be opened.
     """
     closed = _in_reach(closed_segments(journal))
-    live = _open_live(journal)
+    try:
+        live = _open_live(journal)
+    except FileNotFoundError:
+        if parts := _opened(closed):
+            return parts
+        raise
     parts = _opened(closed) if closed and closed[-1].number == live.number - 1 else []
     return [*parts, live]
+
+
+def newest_file(journal: Path) -> os.stat_result:
+    """The file being written; where only closed ones were put, the newest of them.
+
+    Raises:
+        OSError: there is none, or it cannot be looked at.
+    """
+    try:
+        return journal.stat()
+    except FileNotFoundError:
+        closed = closed_segments(journal)
+        if not closed:
+            raise
+        return closed[-1].path.stat()
 
 
 def later_parts(journal: Path, last: Part) -> list[Part] | None:
