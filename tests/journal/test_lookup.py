@@ -157,3 +157,8 @@ def test_closed_files_alone_tell_what_they_know(tmp_path: Path) -> None:
     assert where.mounts
     assert where.verdict.word is Word.UNKNOWN
     assert not where.near
+
+
+def test_a_history_says_that_it_knows_no_paths(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="a history lacks the lines of single paths"):
+        look_up("secret/a", tmp_path / "journal.jsonl.history-2026-11-26.gz")

@@ -216,8 +216,10 @@ class PathPanel(Vertical):
 
         def failed(error: Exception) -> PathPanel.Found:
             # Whatever went wrong, nobody waits for an answer that does not come.
-            known = isinstance(error, JournalError)
-            broken = str(error) if known else f"looking for it went wrong: {error}"
+            if isinstance(error, JournalError):
+                broken = str(error) if error.line else error.message
+            else:
+                broken = f"looking for it went wrong: {error}"
             return self.Found(path, None, broken)
 
         in_background(self, lambda: self._look(path, until, given_up), then, failed)

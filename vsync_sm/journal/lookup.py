@@ -11,6 +11,7 @@ import orjson
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.whereabouts import Whereabouts, Word, near
+from vsync_sm.journal.history import is_history
 from vsync_sm.journal.reader import JournalReader
 
 Progress = Callable[[float], None]
@@ -47,8 +48,12 @@ def look_up(
         progress: told every MiB, and at 1 while paths are sought that may be meant.
 
     Raises:
-        JournalError: there is no such journal, or it cannot be read, or it is damaged.
+        JournalError: there is no such journal, or it cannot be read, or it is damaged; or it is a
+            history, which names no paths.
     """
+    if is_history(journal):
+        message = "a history lacks the lines of single paths: only the journal itself knows them"
+        raise JournalError(message, line=0, byte=0)
     where = Whereabouts(given)
     with JournalReader(journal) as reader:
         if not reader.exists():
