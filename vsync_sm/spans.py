@@ -23,7 +23,10 @@ def add_span(parser: argparse.ArgumentParser, *, alone: str) -> None:
     """`--cycle`, which `alone` explains, `--since` and `--until`."""
     parser.add_argument("--cycle", type=_cycles, metavar="N", help=alone)
     for name, words in (
-        ("since", "from the cycle or start in which this moment lies: 03:12, -2h, cycle:12, #812"),
+        (
+            "since",
+            "from the cycle or start in which this moment lies: 03:12, -2h, cycle:12, seq:812",
+        ),
         ("until", "to the end of the cycle in which this moment lies (times are UTC)"),
     ):
         parser.add_argument(f"--{name}", type=_moment, metavar="MOMENT", help=words)

@@ -23,8 +23,6 @@ from vsync_sm.core.shapes import View
 KEPT = 20
 """So many faults, troubles and wishes are told one by one; the others are left out."""
 
-_STOPS = frozenset(("signal", "operator"))
-
 
 class Side(msgspec.Struct, frozen=True):
     """What stood at a moment.
