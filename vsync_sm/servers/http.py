@@ -197,7 +197,7 @@ class Receiver:
 
     @property
     def headers_whole(self) -> bool:
-        """Whether the empty line came that ends the headers; trailers, if any, end in one too."""
+        """Whether the empty line that ends the headers came last; after trailers none is told."""
         return bool(self.lines) and not self.lines[-1].strip()
 
     def headers(self) -> dict[str, str]:
