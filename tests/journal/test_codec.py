@@ -370,3 +370,11 @@ def test_a_number_past_64_bits_is_refused() -> None:
 def test_a_word_that_looks_like_nothing_is_only_a_word() -> None:
     record = around(CheckPassed(check="null", detail="null"))
     assert read(encode(record)) == record
+
+
+def test_a_time_in_which_a_backslash_stands_is_none() -> None:
+    line = encode(around(InsightGenerated(1, "kv/data/a", Insight(1, TS), "added")))
+    odd = line.replace(TS.encode(), b"2026\\\\u002d11-01T10:00:00Z", 1)  # no longer than one
+    assert odd != line
+    with pytest.raises(JournalError):
+        read(odd)

@@ -212,7 +212,8 @@ def decoded(line: bytes) -> Record:
         _time(f'"{ts}"')
     except ValueError:
         return _decoded(line)
-    if not _as_a_journal_has_it(ts) or insight.version > _MOST:
+    # A backslash in the text would be taken for an escape, and the time for a good one.
+    if "\\" in ts or not _as_a_journal_has_it(ts) or insight.version > _MOST:
         return _decoded(line)
     event = InsightGenerated(
         worker=told.worker, path=told.path, insight=insight, change=told.change
