@@ -205,6 +205,12 @@ ENDS: dict[str, tuple[bytes, FaultKind | None]] = {
         b"\r\n0\r\n\r\n" % (DATE.encode(), _CHUNKS[:5], len(_CHUNKS) - 5, _CHUNKS[5:]),
         None,
     ),
+    "trailers": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: %s\r\n\r\n%x\r\n%s\r\n0\r\n"
+        b"Date: Mon, 02 Nov 2026 10:00:00 GMT\r\nX-More: 1\r\n\r\n"
+        % (DATE.encode(), len(_CHUNKS), _CHUNKS),
+        None,
+    ),
     "early hints": (b"HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n" + GOOD, None),
     "nothing there": (reply(404, {"errors": []}), None),
     "no date": (reply(200, secret(), date=""), FaultKind.NOT_VAULT),

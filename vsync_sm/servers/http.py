@@ -195,21 +195,25 @@ class Receiver:
         self._chunks.clear()
         self._size = 0
 
-    @property
-    def headers_whole(self) -> bool:
-        """Whether the empty line that ends the headers came last; after trailers none is told."""
-        return bool(self.lines) and not self.lines[-1].strip()
+    def headers(self) -> dict[str, str] | None:
+        """Those of the last reply; None: the empty line that ends them never came.
 
-    def headers(self) -> dict[str, str]:
-        """Those of the last reply: a proxy's and a 1xx come before it."""
+        A proxy's and a 1xx come before it. Behind it come trailers, which nobody asks for; libcurl
+        tells of no empty line after those.
+        """
         headers: dict[str, str] = {}
+        whole = False
         for line in self.lines:
             if line.startswith(b"HTTP/"):
                 headers.clear()
-            name, value = _field(line)
-            if name:
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return headers
+                whole = False
+            elif not whole:
+                name, value = _field(line)
+                if name:
+                    headers[name] = f"{headers[name]}, {value}" if name in headers else value
+                else:
+                    whole = not line.strip()
+        return headers if whole else None
 
     def chunk(self, data: bytes) -> int | None:
         self._size += len(data)
@@ -316,11 +320,12 @@ class Transport:
 
     def reply(self, curl: pycurl.Curl, receiver: Receiver, url: str) -> Reply:
         """The reply of a transfer that libcurl calls done. Raises Fault: UNREACHABLE, it is not."""
-        if not receiver.headers_whole:  # libcurl takes a connection closed here for the end
+        headers = receiver.headers()
+        if headers is None:  # libcurl takes a connection closed here for the end
             text = "the reply ends within its headers"
             raise self.fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
-        return Reply(status=status, headers=receiver.headers(), body=receiver.body())
+        return Reply(status=status, headers=headers, body=receiver.body())
 
     def _handle(self, *, plain: bool) -> pycurl.Curl:
         """This thread's handle, its options as new, its connection kept.
