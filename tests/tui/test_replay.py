@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from functools import partial
 
 from textual.widgets import Input, TabbedContent
 
 from tests.tui.nights import NIGHTS
 from tests.tui.piloted import told, top
-from tests.tui.replaying import PLACES, RECORDS, Watched, walk
+from tests.tui.replaying import PLACES, RECORDS, Watched, walk, where
 from tui.replay.bar import PositionBar
 from tui.replay.jump import JumpDialog
 from tui.tabs import TABS
 from tui.widgets.dialogs.fatal import FatalScreen
 from tui.widgets.dialogs.help import HelpScreen
 from tui.widgets.path import PathPanel
+from vsync_sm.core.events import FaultRaised, Record
 
 KEYS = {
     "transition": ("greater_than_sign", "less_than_sign"),
@@ -161,20 +164,42 @@ def test_a_click_on_the_bar_goes_there() -> None:
     walk(RECORDS, test, (80, 24))
 
 
-def test_a_fatal_fault_takes_the_screen_where_one_comes_upon_it_and_not_before() -> None:
+def test_a_fatal_fault_takes_the_screen_where_the_journal_opens_and_once() -> None:
     records = NIGHTS["halted"]().records
-    fatal = next(each.seq for each in records if getattr(each.event, "fatal", False))
 
     async def test(watched: Watched) -> None:
         await watched.until(lambda: isinstance(watched.app.screen, FatalScreen))
         await watched.press("escape")
         await watched.until(lambda: not isinstance(watched.app.screen, FatalScreen))
-        watched.app._fatal_shown = None  # as if it had opened in the middle
-        await watched.press("left")
-        await watched.at(len(records) - 1)
-        assert not isinstance(watched.app.screen, FatalScreen)
         await watched.press("left_square_bracket")
-        await watched.at(fatal)
-        await watched.until(lambda: isinstance(watched.app.screen, FatalScreen))
+        await watched.at(fatal_in(records))
+        assert not isinstance(watched.app.screen, FatalScreen)
+        await watched.press("end")
+        await watched.at(len(records))
+        assert not isinstance(watched.app.screen, FatalScreen)
 
     walk(records, test)
+
+
+def test_a_fatal_fault_takes_the_screen_where_one_comes_upon_it_and_not_before() -> None:
+    night = deepcopy(NIGHTS["halted"]())
+    ended = len(night.records)
+    night.start("another")  # at the end there is nothing fatal
+
+    async def test(watched: Watched) -> None:
+        assert not isinstance(watched.app.screen, FatalScreen)
+        await watched.press("left")
+        await watched.at(ended)
+        assert any(seen.event.fatal for seen in watched.glance.view.faults)
+        assert not isinstance(watched.app.screen, FatalScreen)
+        await watched.press("left_square_bracket")
+        await watched.at(fatal_in(night.records))
+        await watched.until(lambda: isinstance(watched.app.screen, FatalScreen))
+
+    walk(night.records, test)
+
+
+def fatal_in(records: Sequence[Record]) -> int:
+    """The `seq` of the fatal fault."""
+    (fatal,) = where(records, lambda each: isinstance(each.event, FaultRaised) and each.event.fatal)
+    return fatal
