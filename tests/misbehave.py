@@ -18,6 +18,7 @@ taken (None: all). Of several rules the one made last is asked first.
     .note(heard)                     passes on, and appends what was sent, headers and all
     .alter(change)                   passes on, and changes the server's answer
     .without(header)                 passes on, and leaves out one header of the answer
+    .say_twice()                     passes on, and sends the server's answer twice
     .drip(seconds, part)             passes on, then sends the answer byte by byte
     .drop_before()                   closes the connection instead of passing on
     .lose_reply()                    passes on, then closes the connection instead of answering
@@ -177,6 +178,16 @@ class Rule:
                 answer, headers={k: v for k, v in answer.headers.items() if k.lower() != name}
             )
         )
+
+    def say_twice(self) -> Rule:
+        """The second time comes with the first, after it, or when the next request is under way."""
+
+        def handle(request: Request) -> Answer:
+            answer = request.pass_on()
+            request.send(b"".join(_bytes(answer, request.method)))
+            return answer
+
+        return self._do(handle)
 
     def drip(self, seconds: float, part: str = "head") -> Rule:
         """Sends the server's answer a byte every `seconds`: from its "head" on, or its "body"."""

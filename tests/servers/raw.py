@@ -10,6 +10,8 @@ from contextlib import suppress
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from types import TracebackType
 
+from tests.workshop import PATIENCE_S
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -17,14 +19,19 @@ class RawServer(ThreadingTCPServer):
     """Answers each request, in order, with the next of `replies`; the last one stands for all.
 
     An empty reply closes the connection without one, with `closes` each reply is followed by that.
-    `heard` holds the requests as they came, `connections` counts. With `tls`, it speaks TLS.
+    `heard` holds the requests as they came, `connections` counts. With `tls`, it speaks TLS. What
+    is in `late` comes after the first reply, once `say_late` is called.
     """
 
     daemon_threads = False
     allow_reuse_address = True
 
     def __init__(
-        self, *replies: bytes, tls: ssl.SSLContext | None = None, closes: bool = False
+        self,
+        *replies: bytes,
+        tls: ssl.SSLContext | None = None,
+        closes: bool = False,
+        late: bytes = b"",
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.heard: list[bytes] = []
@@ -33,6 +40,8 @@ class RawServer(ThreadingTCPServer):
         self.open: set[socket.socket] = set()
         self._replies = list(replies) or [OK]
         self.closes = closes
+        self._late = late
+        self.cue, self.late_said = threading.Event(), threading.Event()
         self._tls = tls
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
 
@@ -51,6 +60,17 @@ class RawServer(ThreadingTCPServer):
         with self.lock:
             self.heard.append(request)
             return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+    def take_late(self) -> bytes:
+        """What is to be said unasked, once."""
+        with self.lock:
+            late, self._late = self._late, b""
+            return late
+
+    def say_late(self) -> None:
+        """Say what nobody asked for; it is on its way then."""
+        self.cue.set()
+        assert self.late_said.wait(PATIENCE_S)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         link, peer = super().get_request()
@@ -74,6 +94,7 @@ class RawServer(ThreadingTCPServer):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.cue.set()
         self.shutdown()
         self._thread.join()
         with self.lock:
@@ -84,6 +105,7 @@ class RawServer(ThreadingTCPServer):
 
 
 class _Handler(StreamRequestHandler):
+    disable_nagle_algorithm = True  # what is said is there at once
     server: RawServer
 
     def handle(self) -> None:
@@ -94,6 +116,10 @@ class _Handler(StreamRequestHandler):
             self.wfile.write(reply)
             if not reply or self.server.closes:
                 return
+            if late := self.server.take_late():
+                self.server.cue.wait()
+                self.wfile.write(late)
+                self.server.late_said.set()
 
     def _head(self) -> bytes:
         head = b""

@@ -37,6 +37,7 @@ class FaultKind(Enum):
     NOT_FOUND = ("not_found", False, False)
     NOT_VAULT = ("not_vault", False, False)
     NOT_CONSUL = ("not_consul", False, False)
+    SURPLUS_REPLY = ("surplus_reply", False, False)
     REDIRECTED = ("redirected", False, False)
     BAD_REQUEST = ("bad_request", False, False)
     CERTIFICATE = ("certificate", False, False)

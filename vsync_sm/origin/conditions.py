@@ -18,6 +18,7 @@ _TELLING = frozenset(
         FaultKind.CONSUL_FORBIDDEN,
         FaultKind.NOT_VAULT,
         FaultKind.NOT_CONSUL,
+        FaultKind.SURPLUS_REPLY,
         FaultKind.REDIRECTED,
         FaultKind.CERTIFICATE,
         FaultKind.BAD_REQUEST,

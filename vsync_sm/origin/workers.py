@@ -143,6 +143,7 @@ class Driver:
         self._unsent: deque[Task] = deque()
         self._turn: int | None = None
         self._out = False
+        self._reads: MetadataReads[tuple[Task, int, str]] | None = None
         for worker in workers:
             worker.thread = self._thread(f"worker-{worker.number}", self._care, worker)
         self.threads = [self._thread("reader", self._drive), *(each.thread for each in workers)]
@@ -150,6 +151,20 @@ class Driver:
     def start(self) -> None:
         """Begin."""
         self.threads[0].start()
+
+    def check(self) -> None:
+        """Look at the connections once more, when all paths have ended and time has passed.
+
+        Raises:
+            Fault: SURPLUS_REPLY, Vault said more than it was asked.
+        """
+        if self._reads is not None:
+            self._reads.check()
+
+    def close(self) -> None:
+        """Let go of the connections, when all threads have ended."""
+        if self._reads is not None:
+            self._reads.close()
 
     def _thread(self, name: str, target: Callable[..., None], *given: Worker) -> threading.Thread:
         def run() -> None:
@@ -169,10 +184,12 @@ class Driver:
         try:
             while self._go_on(reads):
                 self._scope.check()
+            self._reads = reads
         finally:
             for worker in self._workers:
                 worker.careful.put(None)
-            reads.close()
+            if self._reads is None:
+                reads.close()
 
     def _go_on(self, reads: MetadataReads[tuple[Task, int, str]]) -> bool:
         """One round; False when all paths have ended."""

@@ -139,8 +139,12 @@ class Crew:
                 self._scope.check()
         self._tell()
         self._sign_off()
-        for mount, accessor in self._listed.accessors.items():
-            self._refuse_new_accessor(mount, accessor)
+        try:
+            for mount, accessor in self._listed.accessors.items():
+                self._refuse_new_accessor(mount, accessor)
+            self._driver.check()
+        finally:
+            self._driver.close()
         return Worked(self._sync_info, self._carry(carried))
 
     def busy(self) -> tuple[BusyWorker, ...]:

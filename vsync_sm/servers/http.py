@@ -21,6 +21,7 @@ import pycurl
 
 from vsync_sm import __version__
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.servers.idle import Idle
 
 Limit = Callable[[], float]
 """Called once right before each request is sent: the seconds which it may take in total.
@@ -34,6 +35,7 @@ MAX_BODY = 1 << 30
 _READS = frozenset({"GET", "LIST"})
 _REPEATABLE = _READS | {"HEAD"}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BODILESS = (b"204", b"304")
 _EXCERPT = 200
 _DAY = 86_400.0
 
@@ -215,6 +217,19 @@ class Receiver:
                     whole = not line.strip()
         return headers if whole else None
 
+    def to_be_kept(self, headers: Mapping[str, str]) -> bool:
+        """Whether nothing in the last reply's head, `headers` with it, ends its connection.
+
+        Libcurl closes one all the same where more came with a reply than its `Content-Length`.
+        """
+        said = f"{headers.get('connection', '')},{headers.get('proxy-connection', '')}".lower()
+        status_line = [line for line in self.lines if line.startswith(b"HTTP/")][-1]
+        return (
+            status_line.startswith(b"HTTP/1.1 ")
+            and "close" not in said
+            and ("content-length" in headers or status_line[9:12] in _BODILESS)
+        )
+
     def chunk(self, data: bytes) -> int | None:
         self._size += len(data)
         if self._size > MAX_BODY:
@@ -256,14 +271,24 @@ class _Own(threading.local):
     headers: Mapping[str, str] | None = None
     lines: tuple[bytes, ...] = ()
 
+    def __init__(self) -> None:
+        self.idle = Idle()
+
+    def drop(self) -> None:
+        """Close the connection."""
+        self.idle.clear()
+        if self.curl is not None:
+            self.curl.close()
+            self.curl = None
+
 
 class Transport:
     """Sends requests to one server. Safe to share: every thread gets a connection of its own.
 
     Connections are kept alive. Libcurl notices one that the server has closed meanwhile and sends
     the request again on a fresh one; a write always gets a fresh one, so that it is never sent
-    twice. Redirects are never followed. Libcurl's proxy variables (`https_proxy`, `no_proxy`, …)
-    are honoured.
+    twice. What comes on one unasked is never taken for the next reply (`idle.py`). Redirects are
+    never followed. Libcurl's proxy variables (`https_proxy`, `no_proxy`, …) are honoured.
     """
 
     def __init__(self, server: str, *, tls: Tls | None = None) -> None:
@@ -294,8 +319,13 @@ class Transport:
         Raises:
             Fault: UNREACHABLE, CERTIFICATE (it cannot be verified), TIMEOUT, TOO_LARGE (a body
                 above `MAX_BODY`), CONFIGURATION (a header or URL that cannot be sent), NOT_VAULT
-                or NOT_CONSUL (not HTTP), and what `limit` raises.
+                or NOT_CONSUL (not HTTP), SURPLUS_REPLY (one more than was asked for came; earlier
+                ones may be others'), and what `limit` raises.
         """
+        own = self._own
+        if own.idle.unasked():
+            own.drop()
+            raise self.surplus(url)
         lines = self.header_lines(headers)
         plain = method in _READS and not body and url.startswith("http:")
         curl, receiver = self._handle(plain=plain), Receiver()
@@ -311,19 +341,37 @@ class Transport:
         if method not in _REPEATABLE:
             curl.setopt(pycurl.FRESH_CONNECT, 1)
         set_limit(curl, limit())
+        own.idle.clear()
         try:
             curl.perform()
+            reply = self.reply(curl, receiver, url, own.idle, read=method in _READS)
         except pycurl.error as error:
+            own.drop()
             code, text = error.args
             raise self.fault(code, text, url, too_large=receiver.too_large) from None
-        return self.reply(curl, receiver, url)
+        except Fault:
+            own.drop()
+            raise
+        if not own.idle:  # after a write, an older connection may be there still
+            own.drop()
+        return reply
 
-    def reply(self, curl: pycurl.Curl, receiver: Receiver, url: str) -> Reply:
-        """The reply of a transfer that libcurl calls done. Raises Fault: UNREACHABLE, it is not."""
+    def reply(
+        self, curl: pycurl.Curl, receiver: Receiver, url: str, idle: Idle, *, read: bool = True
+    ) -> Reply:
+        """The reply of a transfer that libcurl calls done; its connection is in `idle` then.
+
+        Raises:
+            Fault: UNREACHABLE, it is not done; SURPLUS_REPLY, more came with it.
+        """
+        sock: int = curl.getinfo(pycurl.ACTIVESOCKET)
+        idle.add(sock)
         headers = receiver.headers()
         if headers is None:  # libcurl takes a connection closed here for the end
             text = "the reply ends within its headers"
             raise self.fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
+        if sock < 0 and read and receiver.to_be_kept(headers):
+            raise self.surplus(url)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
         return Reply(status=status, headers=headers, body=receiver.body())
 
@@ -391,6 +439,17 @@ class Transport:
             lines.append(f"{name}: {value}".encode())
         self._own.headers, self._own.lines = dict(headers), tuple(lines)
         return self._own.lines
+
+    def surplus(self, url: str) -> Fault:
+        """More came than was asked for: what came before it may belong to other requests."""
+        address = public_url(url)
+        return Fault(
+            FaultKind.SURPLUS_REPLY,
+            f"{self._server} at {address} said more than it was asked: a reply too many",
+            hint="Replies may have been mixed up, so nothing that it said is used. "
+            "What stands in between: a proxy, a load balancer, a mirror?",
+            context={"server": self._server, "address": address},
+        )
 
     def fault(self, code: int, text: str, url: str, *, too_large: bool) -> Fault:
         """What libcurl's error `code` means for us."""

@@ -15,8 +15,9 @@ from typing import Generic, TypeVar
 
 import pycurl
 
-from vsync_sm.core.errors import Fault
+from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.servers.http import Limit, Receiver, Reply, Transport, set_limit, set_up
+from vsync_sm.servers.idle import Idle
 
 _K = TypeVar("_K")
 
@@ -51,6 +52,9 @@ class ParallelReads(Generic[_K]):
         self._multi.setopt(pycurl.M_MAXCONNECTS, most)
         self._free = [_Slot() for _ in range(most)]
         self._busy: dict[pycurl.Curl, tuple[_Slot, _K]] = {}
+        self._begun: list[_Slot] = []
+        self._last_url = ""
+        self._idle = Idle()
 
     def __len__(self) -> int:
         """How many are under way."""
@@ -71,19 +75,35 @@ class ParallelReads(Generic[_K]):
             slot.lines = lines
         set_limit(curl, limit())
         slot.receiver.reset()
-        slot.url = url
+        slot.url = self._last_url = url
         self._free.pop()
         self._busy[curl] = slot, key
+        self._begun.append(slot)
         self._multi.add_handle(curl)
 
     def receive(self, wait_s: float) -> list[tuple[_K, Reply | Fault]]:
-        """What has ended; waits for something to happen, `wait_s` seconds at the most."""
+        """What has ended; waits for something to happen, `wait_s` seconds at the most.
+
+        Raises:
+            Fault: SURPLUS_REPLY, the server said more than it was asked: no end is to be believed.
+        """
         ended = self._ended()
         if not ended and self._busy:
             if self._multi.select(wait_s) <= 0 and not any(map(len, self._multi.fdset())):
                 time.sleep(min(_NOTHING_TO_WATCH_S, wait_s))
             ended = self._ended()
         return ended
+
+    def check(self) -> None:
+        """Look at the idle connections once more, when nothing is under way.
+
+        Where a stray reply came just before the last one, the true one comes now.
+
+        Raises:
+            Fault: SURPLUS_REPLY, there was one.
+        """
+        if self._idle.unasked():
+            raise self._transport.surplus(self._last_url)
 
     def close(self) -> None:
         """Break off what is under way."""
@@ -97,14 +117,17 @@ class ParallelReads(Generic[_K]):
         self._multi.close()
 
     def _ended(self) -> list[tuple[_K, Reply | Fault]]:
-        self._multi.perform()
+        self._perform()
         _, done, failed = self._multi.info_read()
         ended: list[tuple[_K, Reply | Fault]] = []
         for curl in done:
             slot, key = self._busy[curl]
             try:
-                ended.append((key, self._transport.reply(curl, slot.receiver, slot.url)))
+                reply = self._transport.reply(curl, slot.receiver, slot.url, self._idle)
+                ended.append((key, reply))
             except Fault as fault:
+                if fault.kind is FaultKind.SURPLUS_REPLY:
+                    raise
                 ended.append((key, fault))
             self._end(slot)
         for curl, code, text in failed:
@@ -113,6 +136,19 @@ class ParallelReads(Generic[_K]):
             ended.append((key, self._transport.fault(code, text, slot.url, too_large=too_large)))
             self._end(slot)
         return ended
+
+    def _perform(self) -> None:
+        """Let libcurl work; what it begins must find nothing that waits for it."""
+        if self._begun and (unasked := self._idle.unasked()) and unasked - self._in_use():
+            raise self._transport.surplus(self._last_url)
+        self._multi.perform()
+        for slot in self._begun:
+            self._idle.discard(slot.curl.getinfo(pycurl.ACTIVESOCKET))
+        self._begun.clear()
+
+    def _in_use(self) -> set[int]:
+        """The sockets of reads under way; libcurl may have closed an idle one of this number."""
+        return {curl.getinfo(pycurl.ACTIVESOCKET) for curl in self._busy}
 
     def _end(self, slot: _Slot) -> None:
         self._multi.remove_handle(slot.curl)

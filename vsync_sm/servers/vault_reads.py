@@ -60,11 +60,22 @@ class MetadataReads(Generic[_K]):
         """What has ended: what `Vault.read_metadata` returns, or the fault that it raises.
 
         Waits for something to happen, `wait_s` seconds at the most.
+
+        Raises:
+            Fault: SURPLUS_REPLY, Vault said more than it was asked: no end is to be believed.
         """
         return [
             (key, self._judged(answer, mount, path))
             for (key, mount, path), answer in self._parallel.receive(wait_s)
         ]
+
+    def check(self) -> None:
+        """Look once more, when nothing is under way, whether Vault said more than it was asked.
+
+        Raises:
+            Fault: SURPLUS_REPLY, it did.
+        """
+        self._parallel.check()
 
     def close(self) -> None:
         """Break off what is under way."""
