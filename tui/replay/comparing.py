@@ -21,6 +21,7 @@ from vsync_sm.core.differences import Said, differences, place
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import CycleFinished, Record
 from vsync_sm.core.marks import Kind
+from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.path_changes import MEANING
 from vsync_sm.core.shapes import View
 from vsync_sm.core.side_by_side import Row, rows, titles
@@ -29,8 +30,6 @@ from vsync_sm.journal.comparing import compared
 
 REFRESH_S = 0.1
 """How often the progress is looked at, seconds."""
-
-_GOOD = ("saved", "unchanged")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -115,7 +114,7 @@ class Work:
 def _good_before(view: View) -> int:
     """The last good cycle before that of the moment; 0: none is known."""
     here = view.cycle.number if view.cycle is not None else view.last_cycle
-    good = (each.number for each in reversed(view.history) if each.facts.outcome in _GOOD)
+    good = (each.number for each in reversed(view.history) if is_complete(each.facts.outcome))
     return next((each for each in good if each < here), 0)
 
 

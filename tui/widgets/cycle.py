@@ -16,6 +16,7 @@ from tui.widgets.text import flow, said
 from tui.widgets.top import joined
 from vsync_sm.core.answer import seconds_since
 from vsync_sm.core.machine import State
+from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.pace import Pace, pace, per_second
 from vsync_sm.core.present import why
 from vsync_sm.core.shapes import Cycle, Finished, View
@@ -168,7 +169,7 @@ def _over(last: Finished, glance: Glance, width: int) -> Iterator[Content]:
     changes = {name: getattr(facts, name) for name in ("added", "updated", "vanished", "regressed")}
     if told := tallied(changes):
         yield from flow([*told, *unsaved(facts.outcome)], width)
-    elif facts.outcome in {"saved", "unchanged"}:
+    elif is_complete(facts.outcome):
         yield nothing("no path changed")
     yield from flow(_over_times(last), width)
 

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from tui.theme import ACCENT, BAD, GOOD, MUTED, WARN, Look
 from tui.widgets.text import said
+from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.words import number
 
 PRIMARY = "$text-primary"
@@ -63,7 +64,7 @@ def tallied(counts: Mapping[str, int], *, zero: bool = False, bare: bool = False
 
 def unsaved(outcome: str) -> list[Content]:
     """That what a cycle found did not get into Consul; nothing where it did."""
-    return [] if outcome in {"saved", "unchanged"} else [Content.styled("not saved", WARN)]
+    return [] if is_complete(outcome) else [Content.styled("not saved", WARN)]
 
 
 def counted(n: int, name: str, style: str = "") -> Content:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.machine import CYCLE
+from vsync_sm.core.outcome import is_complete
 
 BOUNDS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 """The upper bounds of the histograms (seconds); what is longer stands in the last bucket."""
@@ -117,7 +118,7 @@ def _cycle_finished(counters: Counters, record: e.Record, event: e.CycleFinished
     )
     if event.outcome == "aborted":
         return replace(counters, aborted=_plus(counters.aborted, event.reason))
-    if event.outcome in {"saved", "unchanged"}:
+    if is_complete(event.outcome):
         counters = replace(counters, insights=event.generated + event.carried)
     if event.outcome == "saved":
         changes = {name: n + getattr(event, name) for name, n in counters.changes.items()}

@@ -16,6 +16,7 @@ import msgspec
 from vsync_sm.core import events as e
 from vsync_sm.core.folding import KEPT, KEPT_FAULTS, NS
 from vsync_sm.core.machine import CYCLE, Trigger
+from vsync_sm.core.outcome import CRASHED, is_complete
 
 _PHASES = frozenset(map(str, CYCLE))
 COUNTED = (
@@ -106,7 +107,7 @@ class CycleSeen(msgspec.Struct, frozen=True):
     @property
     def good(self) -> bool:
         """Whether it was complete: saved, or found nothing to save."""
-        return self.outcome in {"saved", "unchanged"}
+        return is_complete(self.outcome)
 
     @property
     def paths_mean_s(self) -> float | None:
@@ -212,7 +213,7 @@ class CycleWatch:
         if started is None or last is None:
             return None
         done = self._finished
-        outcome = "crashed" if self._crashed else "" if done is None else done.outcome
+        outcome = CRASHED if self._crashed else "" if done is None else done.outcome
         counts = {name: n for name in COUNTED if (n := self._count(name))}
         return CycleSeen(
             number=started.cycle or 0,

@@ -12,6 +12,7 @@ from vsync_sm.core.answer import ANSWERING
 from vsync_sm.core.comparing import Comparison, FaultBetween, PhaseTimes, Side
 from vsync_sm.core.cycle_seen import SEEN_S, CycleSeen, Ended, WorkerSeen
 from vsync_sm.core.grouping import shape
+from vsync_sm.core.outcome import CRASHED
 from vsync_sm.core.path_changes import MEANING, MOST, Change, Paths
 from vsync_sm.core.present import Severity
 from vsync_sm.core.refusal import gist
@@ -86,7 +87,7 @@ def became(cycle: CycleSeen) -> str:
     if not cycle.outcome:
         given_up = f"was being given up because {why(cycle.reason)}"
         return f"{name} {given_up if cycle.reason else 'went on'}"
-    if cycle.outcome == "crashed":
+    if cycle.outcome == CRASHED:
         return f"{name} has no end: its run ended without a word"
     said = _OUTCOMES.get(cycle.outcome, f"ended as {cycle.outcome}")
     if cycle.refusal is not None:
@@ -111,7 +112,7 @@ def _outcome(found: Comparison) -> Iterator[Said]:
         return
     if one is None or (one.outcome, one.reason) != (other.outcome, other.reason):
         before = "" if one is None else f"; {became(one)}"
-        grave: Severity = "error" if other.reason or other.outcome == "crashed" else "info"
+        grave: Severity = "error" if other.reason or other.outcome == CRASHED else "info"
         yield Said(grave, f"{became(other)}{before}")
 
 

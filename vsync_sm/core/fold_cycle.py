@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from vsync_sm.core import events as e
 from vsync_sm.core.folding import KEPT_PATHS, KEPT_SAVES, NS, Folds, add, when
+from vsync_sm.core.outcome import has_failed, is_complete
 from vsync_sm.core.shapes import (
     Changes,
     Cycle,
@@ -18,9 +19,6 @@ from vsync_sm.core.shapes import (
     View,
     Worker,
 )
-
-_COMPLETE = ("saved", "unchanged")
-_ASKED_TO_STOP = ("signal", "operator")
 
 CYCLE = Folds()
 
@@ -290,12 +288,12 @@ def _cycle_finished(view: View, record: e.Record, event: e.CycleFinished) -> Vie
     )
     if event.outcome == "saved":
         view = replace(view, saves=add(view.saves, finished, KEPT_SAVES))
-    if event.outcome in _COMPLETE:
+    if is_complete(event.outcome):
         return replace(view, failed_in_row=0, last_complete=record.ts)
     if event.reason == "operator" and view.run is not None and view.next_tick <= record.mono:
         # What an operator aborts does not begin again at once, however late its next tick is.
         view = replace(view, next_tick=record.mono + int(view.run.tick_s * NS))
-    if event.reason in _ASKED_TO_STOP:
+    if not has_failed(event.outcome, event.reason):
         return view
     return replace(view, failed_in_row=view.failed_in_row + 1)
 

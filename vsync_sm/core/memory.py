@@ -16,6 +16,7 @@ from vsync_sm.core import events
 from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.events import Record
 from vsync_sm.core.insight import moment
+from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.ready import ready
 from vsync_sm.core.safety import ALLOWANCE_S, allowance_id, items
 from vsync_sm.core.sync_info import INDEX, Former
@@ -321,7 +322,7 @@ class Memory(msgspec.Struct, forbid_unknown_fields=True, rename=lambda name: nam
         self._spend(event.allowance)
 
     def _cycle_finished(self, _: Record, event: events.CycleFinished) -> None:
-        if event.outcome in {"saved", "unchanged"}:
+        if is_complete(event.outcome):
             self.accessors.update(self._cycle.accessors)
             self.told_failing = False
         if self.crashed is not None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import FaultKind
+from vsync_sm.core.outcome import asked_to_stop, has_failed
 from vsync_sm.core.refusal import refusal, rules
 from vsync_sm.core.sentences import phases, sentence, summary, unchosen, why
 from vsync_sm.core.words import (
@@ -109,12 +110,11 @@ def _move_severity(event: e.Transitioned) -> Severity:
         return "debug"
     if event.reason == "fatal":
         return "error"
-    return "info" if event.reason in {"signal", "operator", "once"} else "warning"
+    return "info" if asked_to_stop(event.reason) or event.reason == "once" else "warning"
 
 
 def _cycle_severity(event: e.CycleFinished) -> Severity:
-    complete = event.outcome in {"saved", "unchanged"} or event.reason in {"signal", "operator"}
-    return "info" if complete else "warning"
+    return "warning" if has_failed(event.outcome, event.reason) else "info"
 
 
 _DEPENDS: dict[type, Callable[[Any], Severity]] = {

@@ -11,6 +11,7 @@ import msgspec
 from vsync_sm.core import events as e
 from vsync_sm.core.choice import Choice, choice_in
 from vsync_sm.core.insight import Insight
+from vsync_sm.core.outcome import CRASHED
 from vsync_sm.core.shapes import Pause
 from vsync_sm.core.sync_info import bucket_of, data_path, mount_of
 from vsync_sm.core.trail import Fate, Seen, Trail
@@ -165,7 +166,7 @@ class Trails:
         self.ended = False
         self.choice = choice_in(event.config)
         if self.cycle is not None:
-            self._end_cycle(Fate(self.cycle, "crashed", "", record.ts))
+            self._end_cycle(Fate(self.cycle, CRASHED, "", record.ts))
 
     def _segment_opened(self, _: e.Record, event: e.SegmentOpened) -> None:
         if self.choice is not None:
@@ -179,7 +180,7 @@ class Trails:
     def _run_finished(self, record: e.Record, _: e.RunFinished) -> None:
         self.ended = True
         if self.cycle is not None:  # a second signal ends it at once
-            self._end_cycle(Fate(self.cycle, "crashed", "", record.ts))
+            self._end_cycle(Fate(self.cycle, CRASHED, "", record.ts))
 
     def _transitioned(self, _: e.Record, event: e.Transitioned) -> None:
         self.phase = event.dest

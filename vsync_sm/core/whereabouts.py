@@ -14,6 +14,7 @@ import msgspec
 
 from vsync_sm.core.answer import Now, age
 from vsync_sm.core.insight import Insight
+from vsync_sm.core.outcome import CRASHED
 from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.refusal import remedy
 from vsync_sm.core.sentences import skipped, why
@@ -250,7 +251,7 @@ def _held(held: Held) -> str:
 
 
 def _fate(fate: Fate) -> str:
-    if fate.outcome == "crashed":
+    if fate.outcome == CRASHED:
         return f"vsync broke off in cycle {number(fate.cycle)}"
     reason = f", because {why(fate.reason)}" if fate.reason else ""
     return f"cycle {number(fate.cycle)} was {fate.outcome}{reason}"

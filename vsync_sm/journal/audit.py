@@ -22,6 +22,7 @@ from vsync_sm.core.machine import (
     Trigger,
 )
 from vsync_sm.core.memory import memory_of
+from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.view import view_of
 from vsync_sm.journal.asked import Allowed, Asked
 from vsync_sm.journal.audited_run import CODES, Run, reasons, within
@@ -296,7 +297,7 @@ class Audit:
         run.tries = event.tries
 
     def _healed(self, run: Run, _: e.OriginHealed, __: e.Record) -> Iterator[str]:
-        if run.outcome not in {"", "saved", "unchanged"}:
+        if run.outcome and not is_complete(run.outcome):
             yield f"it is healed, but the last cycle was {run.outcome}"
 
     def _trigger_ignored(self, run: Run, event: e.TriggerIgnored, _: e.Record) -> Iterator[str]:

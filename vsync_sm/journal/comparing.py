@@ -20,6 +20,7 @@ from vsync_sm.core.comparing import Comparing, Comparison
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import moment, timestamp
 from vsync_sm.core.moments import Age, Asked, Clock, Edge, OfCycle, Seq, wall_of
+from vsync_sm.core.outcome import CRASHED, has_failed, is_complete
 from vsync_sm.core.pairs import Failed, Pair
 from vsync_sm.core.shapes import View, When
 from vsync_sm.core.view import apply, view_of
@@ -33,7 +34,6 @@ Progress = Callable[[float], None]
 _OF_CYCLES = re.compile(rb'"type":"(?:cycle_started|cycle_finished|run_started)"')
 _TS = re.compile(rb'"ts":"([^"]*)"')
 _TOLD_EVERY = 512
-_ASKED_TO_STOP = frozenset(("signal", "operator"))
 
 
 class NoSuchMoment(Exception):  # noqa: N818  what is to be said to who asked for it
@@ -293,13 +293,12 @@ class _Scan(_Reading):
             case e.SegmentOpened() if self._open is None:
                 self._resume(record, event)
             case e.RunStarted():
-                self._close(self._seq_before(record), "crashed")
+                self._close(self._seq_before(record), CRASHED)
             case e.CycleStarted():
-                self._close(self._seq_before(record), "crashed")
+                self._close(self._seq_before(record), CRASHED)
                 self._begin(record.cycle or 0, record.seq)
             case e.CycleFinished():
-                stopped = event.reason in _ASKED_TO_STOP
-                self._close(record.seq, "stopped" if stopped else event.outcome)
+                self._close(record.seq, event.outcome, event.reason)
             case _:
                 pass
         self._seq = record.seq
@@ -333,7 +332,7 @@ class _Scan(_Reading):
             if want and not want.passed and (want.until or seq <= (want.at or 0)):
                 want.place = self._open
 
-    def _close(self, seq: int, outcome: str) -> None:
+    def _close(self, seq: int, outcome: str, reason: str = "") -> None:
         opened, self._open = self._open, None
         if opened is None:
             return
@@ -341,9 +340,9 @@ class _Scan(_Reading):
         for want in self.wants_:
             if want.cycle == place.cycle:
                 want.place = place
-        if outcome in {"saved", "unchanged"}:
+        if is_complete(outcome):
             self._good, self._in_row = place, False
-        elif outcome in {"refused", "aborted", "crashed"}:
+        elif outcome and has_failed(outcome, reason):
             self.failed = self.failed if self._in_row else place
             self._in_row = True
 

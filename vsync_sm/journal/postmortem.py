@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from vsync_sm.core import events as e
+from vsync_sm.core.outcome import has_failed, is_complete
 from vsync_sm.core.present import severity
 from vsync_sm.core.shapes import Finished, Run, View
 from vsync_sm.core.view import view_of
@@ -26,8 +27,6 @@ ROWS = 300
 KINDS = 40
 """So many different faults, refusals and outages are told; others are counted."""
 
-COMPLETE = frozenset(("saved", "unchanged"))
-_ASKED_TO_STOP = frozenset(("signal", "operator"))
 _OWN_ROW = (
     *(e.AllowanceGranted, e.CommandReceived, e.SignalReceived, e.TickerPaused, e.TickerResumed),
     *(e.Notified, e.ServerConditionChanged, e.SaveReconciled, e.StatusFailed, e.StatusWritten),
@@ -55,7 +54,7 @@ class Stretch(msgspec.Struct):
     @property
     def complete(self) -> bool:
         """Whether its cycles found Consul up to date, or brought it there."""
-        return set(self.outcomes) <= COMPLETE
+        return all(map(is_complete, self.outcomes))
 
     def add(self, told: CycleTold, how: str) -> None:
         """One more cycle that went as these did."""
@@ -249,7 +248,9 @@ class Postmortem:
         except ValueError:
             view = View()
         for done in (*view.saves, *view.history):
-            if done.facts.outcome in COMPLETE and (not self.good or done.number > self.good.number):
+            if is_complete(done.facts.outcome) and (
+                not self.good or done.number > self.good.number
+            ):
                 self.good = done
         if self.good is not None:
             self._complete = Complete(self.good.number, self.good.finished)
@@ -280,9 +281,9 @@ class Postmortem:
             if isinstance(entry, Told):
                 self._learn(entry)
         self._held_against(told, how)
-        if how in COMPLETE:
+        if is_complete(how):
             self._complete_again(told)
-        elif how != "unfinished" and not _stopped(told):
+        elif _failed(told, how):
             self._fails(told, how)
         alike = _alike(told, how)
         if self._stretch is None or self._stretch.alike != alike:
@@ -297,10 +298,9 @@ class Postmortem:
 
     def _held_against(self, told: CycleTold, how: str) -> None:
         done = told.finished
-        failing = how not in COMPLETE and how != "unfinished" and not _stopped(told)
-        if failing and self.failed is None:
+        if _failed(told, how) and self.failed is None:
             self.failed = told
-        elif how in COMPLETE and done is not None and (self.failed is None or self.good is None):
+        elif is_complete(how) and done is not None and (self.failed is None or self.good is None):
             self.good = done
         if done is not None and how == "saved":
             facts = done.facts
@@ -402,8 +402,9 @@ class Postmortem:
         self.tail.append(row)
 
 
-def _stopped(told: CycleTold) -> bool:
-    return told.finished is not None and told.finished.facts.reason in _ASKED_TO_STOP
+def _failed(told: CycleTold, how: str) -> bool:
+    reason = told.finished.facts.reason if told.finished is not None else ""
+    return how != "unfinished" and has_failed(how, reason)
 
 
 def _has_row(told: Told) -> bool:
@@ -417,7 +418,7 @@ def _alike(told: CycleTold, how: str) -> object:
             {_cause(each.record.event) for each in told.entries if isinstance(each, Told)} - {""}
         )
     )
-    if how in COMPLETE and not grave:
+    if is_complete(how) and not grave:
         return "complete"
     reason = told.finished.facts.reason if told.finished is not None else ""
     others = any(not isinstance(each, Told) for each in told.entries)

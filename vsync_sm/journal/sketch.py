@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from vsync_sm.core import events as e
+from vsync_sm.core.outcome import has_failed
 from vsync_sm.core.present import sentence
 
 MARKS = 300
@@ -20,8 +21,6 @@ MARKS = 300
 READS = 400
 """So many reads are kept: the longest."""
 
-COMPLETE = ("saved", "unchanged")
-_ASKED_TO_STOP = ("signal", "operator")
 _KINDS: dict[type, str] = {
     e.FaultRaised: "fault",
     e.SaveRefused: "refusal",
@@ -85,9 +84,7 @@ class Sketch:
     def failed(self) -> bool:
         """Whether it is over, and neither complete nor asked to stop."""
         done = self.finished
-        if done is None:
-            return False
-        return done.outcome not in COMPLETE and done.reason not in _ASKED_TO_STOP
+        return done is not None and has_failed(done.outcome, done.reason)
 
     @property
     def fault(self) -> str:

@@ -18,6 +18,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.machine import CYCLE, IllegalTrigger, Machine, Reason, State, Trigger
 from vsync_sm.core.memory import Allowance, Memory
+from vsync_sm.core.outcome import asked_to_stop
 from vsync_sm.core.view import View
 from vsync_sm.origin.accounts import (
     cycle_finished,
@@ -225,7 +226,7 @@ class Engine:
 
     def _decide_checking(self) -> None:
         reason = self._demands.halt(over=False)
-        if reason in {Reason.signal, Reason.operator}:
+        if reason is not None and asked_to_stop(reason):
             # The probe key may have to be cleaned up: no new check begins, but this one ends.
             if self._startup.ended() or self._demands.stopped_for(CHECKS_GRACE_S):
                 self._pull(Trigger.halt, reason)
