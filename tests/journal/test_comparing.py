@@ -21,10 +21,13 @@ from tests.tui.night import Night
 from tests.tui.nights import NIGHTS, damaged, tree
 from vsync_sm.core import events as e
 from vsync_sm.core.comparing import Comparison
-from vsync_sm.core.differences import differences
+from vsync_sm.core.cycle_seen import Ended
+from vsync_sm.core.differences import differences, place
 from vsync_sm.core.errors import JournalError
+from vsync_sm.core.outcome import CRASHED
 from vsync_sm.core.pairs import pair_of
 from vsync_sm.core.path_changes import Change
+from vsync_sm.core.side_by_side import rows
 from vsync_sm.core.view import View, apply, view_of
 from vsync_sm.journal import comparing
 from vsync_sm.journal.codec import encode
@@ -119,14 +122,45 @@ def test_a_cycle_that_a_crash_cut_short_failed(journal: Path) -> None:
     assert seqs(found) == (ends(night)[1], cut)
     cycle = found.second.cycle
     assert cycle is not None
-    assert (cycle.number, cycle.outcome) == (2, "")
+    assert (cycle.number, cycle.outcome) == (2, CRASHED)
+    assert cycle.phases[-1].ended is Ended.cut
+    crash = "cycle 2 was cut short by a crash: its run ended without a word; cycle 1 saved"
+    assert [said.words for said in differences(found) if said.severity == "error"] == [crash]
+    assert place(found.second).endswith(f"(seq {cut}), working in cycle 2")
+    assert rows(found)[0].second == "crashed"
+    back = between(journal, f"seq:{cut}..cycle:1").first.cycle
+    assert back is not None
+    assert back.outcome == CRASHED
+    before = between(journal, f"seq:{cut - 1}").second.cycle
+    assert before is not None
+    assert before.outcome == ""  # that is how it was then
     after = between(journal, "cycle:1..end")
     assert after.second.cycle is not None
     assert after.second.cycle.outcome == "crashed"
     assert (after.runs, after.crashes) == (1, 1)
     words = [each.words for each in differences(after)]
-    assert words[0] == "cycle 2 has no end: its run ended without a word; cycle 1 saved"
+    assert words[0] == crash
     assert "1 run between ended without a word: a crash" in words
+
+
+def test_a_cycle_that_goes_on_where_the_journal_ends_has_not_failed(journal: Path) -> None:
+    night = NIGHTS["working"]()
+    written(journal, night.records)
+    assert between(journal, "failed").second.seq == ends(night)[4]
+    found = between(journal, "end")
+    assert "cycle 10 was still running; cycle 9 found nothing to save" in [
+        each.words for each in differences(found)
+    ]
+    assert rows(found)[0].second == "still running"
+    end = e.RunFinished(exit_code=130, why="a second signal (SIGINT)")
+    last = night.records[-1]
+    written(journal, [*night.records, replace(last, seq=last.seq + 1, event=end, cycle=None)])
+    assert between(journal, "failed").second.seq == ends(night)[4]
+    cut = between(journal, "cycle:10")
+    assert rows(cut)[0].second == "cut off"
+    words = [each.words for each in differences(cut)]
+    off = "cycle 10 was cut off: its run ended and did not wait for it"
+    assert f"{off}; cycle 9 found nothing to save" in words
 
 
 def test_times_lines_and_edges(journal: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from tests.journal.playbook import journals, legal_journal, relaxed
 from tests.journal.segmented import TINY, Folded, pack, write_runs
+from tests.journal.test_postmortem import night
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import moment, timestamp
 from vsync_sm.core.moments import Asked, Edge, OfCycle, Seq, moment_of
+from vsync_sm.journal.codec import encode
 from vsync_sm.journal.cutting import WHOLE, NoSuchSpan, records_of, span_of, write
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
@@ -33,14 +36,27 @@ def cut(journal: Path, number: int, to: Path, *, force: bool = False) -> int:
 
 
 def cycle_of(records: list[e.Record], number: int) -> list[e.Record]:
-    """A cycle's own records, and what follows them up to the next beginning."""
+    """A cycle's own records, what follows them up to the next beginning, and what a crash left."""
     starts = [
         at
         for at, record in enumerate(records)
         if isinstance(record.event, e.CycleStarted | e.RunStarted)
     ]
     begin = next(at for at in starts if records[at].cycle == number)
-    return records[begin : next((at for at in starts if at > begin), len(records))]
+    end = next((at for at in starts if at > begin), len(records))
+    return [*records[begin:end], *after_a_crash(records, end)]
+
+
+def after_a_crash(records: list[e.Record], end: int) -> Iterator[e.Record]:
+    """What the next run tells of a crash that came before this place."""
+    if end == len(records) or isinstance(records[end - 1].event, e.RunFinished):
+        return
+    if isinstance(records[end].event, e.RunStarted):
+        yield records[end]
+        yield from takewhile(
+            lambda each: isinstance(each.event, e.JournalRepaired | e.RunRecovered),
+            records[end + 1 :],
+        )
 
 
 @settings(relaxed, max_examples=25)
@@ -93,6 +109,7 @@ def test_every_span_can_be_cut_out(records: list[e.Record], rng: random.Random) 
             write(records_of(path, span), to)
             read = list(read_journal(to))
             wanted = [record for piece in pieces[first : last + 1] for record in piece]
+            wanted += after_a_crash(written.records, written.records.index(wanted[-1]) + 1)
             assert (read if first == 0 else read[1:]) == wanted
             story = replay(read_journal(to))
             assert "".join(story)
@@ -107,6 +124,19 @@ def by_time(since: e.Record, until: e.Record) -> tuple[Asked, Asked]:
     """As somebody writes it; made-up journals give each record a time of its own."""
     first, last = (timestamp(moment(each.ts)).replace("T", " ") for each in (since, until))
     return moment_of(first), moment_of(last)
+
+
+def test_what_tells_of_a_crash_belongs_to_the_cycle_that_it_cut_short(tmp_path: Path) -> None:
+    records = night("crashed")
+    path = tmp_path / "j.jsonl"
+    path.write_bytes(b"".join(map(encode, records)))
+    to = tmp_path / "cycle-10.jsonl"
+    assert cut(path, 10, to) == len([record for record in records if record.cycle == 10]) + 3
+    story = replay(read_journal(to))
+    assert "ends without a word: it crashed while working, in cycle 10" in "".join(story)
+    assert story.ok
+    cut(path, 9, to, force=True)
+    assert not [x for x in read_journal(to) if isinstance(x.event, e.RunStarted)]
 
 
 @pytest.fixture

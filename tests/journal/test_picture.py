@@ -12,9 +12,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.journal.example import numbered, one_saved_cycle
 from tests.journal.playbook import journals, relaxed
-from tests.journal.test_postmortem import HOSTILE, night
+from tests.journal.test_postmortem import HOSTILE, after, night
 from tests.snapshots import ScreenSnapshot
 from vsync_sm.core import events as e
+from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.journal.picture import picture
 from vsync_sm.journal.sketch import MARKS, READS, Sketch, sketch_of
 
@@ -52,6 +53,56 @@ def test_the_first_failed_cycle_else_the_last() -> None:
     assert (well.number, well.failed) == (3, False)
     assert sketch_of(records, 99) is None
     assert sketch_of([]) is None
+
+
+def without(records: list[e.Record], *cycles: int) -> list[e.Record]:
+    """The journal, but for some cycles of it."""
+    return [record for record in records if record.cycle not in cycles]
+
+
+def test_a_cycle_that_a_crash_cut_short_has_failed() -> None:
+    records = without(night("crashed"), 4)  # which failed before it, by itself
+    crashed = sketch_of(records)
+    assert crashed is not None
+    assert (crashed.number, crashed.failed, crashed.outcome) == (10, True, CRASHED)
+    svg = drawn(records)
+    assert texts(svg, "title")[0] == "Cycle 10 was cut short by a crash after 51.7 s"
+    until = "a crash: nothing came after this until the next run began at 2026-11-02 02:01:52 UTC"
+    assert until in texts(svg, "text")
+    assert f"51.7 s: {until}" in texts(svg, "title")
+    assert "1 crash" in texts(svg, "desc")[0]
+
+
+def test_another_cycle_says_that_the_one_before_it_was_cut_short() -> None:
+    records = without(night("crashed"), 4)
+    start = next(record for record in records if isinstance(record.event, e.CycleStarted))
+    ends = [at for at, record in enumerate(records) if isinstance(record.event, e.RunStarted)]
+    cut = [*records[: ends[-1]], replace(start, cycle=11)]
+    crashed = sketch_of(cut)
+    assert crashed is not None
+    assert (crashed.number, crashed.failed) == (10, True)
+
+
+def test_a_cycle_that_goes_on_where_the_journal_ends_has_not_failed() -> None:
+    records = without(night("working"), 4)
+    live = sketch_of(records)
+    assert live is not None
+    assert (live.number, live.failed, live.outcome) == (10, False, "")
+    svg = drawn(records)
+    title = "Cycle 10 is still running, or crashed: the journal has 51.7 s of it"
+    assert texts(svg, "title")[0] == title
+    assert "crash" not in texts(svg, "desc")[0]
+
+
+def test_a_cycle_that_a_second_signal_cut_off_was_asked_to_stop() -> None:
+    records = without(night("working"), 4)
+    end = e.RunFinished(exit_code=130, why="a second signal (SIGINT)")
+    records = [*records, *after(records[-1], [end])]
+    off = sketch_of(records)
+    assert off is not None
+    assert (off.number, off.failed, off.outcome) == (10, False, CUT_OFF)
+    title = "Cycle 10 was cut off by the end of its run after 51.7 s"
+    assert texts(drawn(records), "title")[0] == title
 
 
 def test_what_one_cannot_see_is_said() -> None:

@@ -106,6 +106,17 @@ def tables(told: str) -> list[list[str]]:
     return found
 
 
+def test_a_cycle_that_a_second_signal_cut_off_did_not_fail() -> None:
+    records = list(NIGHTS["working"]().records)
+    end = e.RunFinished(exit_code=130, why="a second signal (SIGINT)")
+    told = page([*records, *after(records[-1], [end])])
+    assert "1 aborted, 1 cut off by the end of its run." in told
+    assert "The run ended at 02:01:52 UTC with exit code 130: a second signal (SIGINT)." in told
+    assert "| 02:01:00 | **Cycle 10: cut off by the end of its run** |" in told
+    assert "Again, from" not in told  # no outage begins with it
+    assert "no end yet" not in told
+
+
 def test_nothing_is_said_of_a_save_whose_end_is_not_known() -> None:
     events = one_saved_cycle()
     begun = 1 + next(i for i, (x, _) in enumerate(events) if isinstance(x, e.SaveStarted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from textual.widgets import Input
@@ -17,8 +18,9 @@ from tui.replay.bar import _bar
 from tui.replay.comparing import ComparedDialog, Found, Work
 from tui.replay.feed import Standing
 from tui.widgets.path import PathPanel
+from vsync_sm.core.differences import differences
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import CycleFinished, Record
+from vsync_sm.core.events import CycleFinished, Record, RunStarted
 from vsync_sm.core.marks import Kind
 from vsync_sm.core.pairs import pair_of
 from vsync_sm.core.view import View
@@ -175,6 +177,29 @@ def test_a_good_cycle_is_compared_with_the_one_before_it() -> None:
         found = Work(Remembered(records), seq, 0).find().comparison
         assert found is not None
         assert found.first.seq == ends[7 if seq == ends[8] else 8]
+
+
+def test_a_cycle_that_a_crash_cut_short_says_so(tmp_path: Path) -> None:
+    records = NIGHTS["crashed"]().records
+    last = max(one.seq for one in records if one.cycle == 10)
+    assert isinstance(records[last].event, RunStarted)
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(NIGHTS["crashed"]().text())
+    past = Past(journal)
+    past.index(lambda: False)
+    try:
+        for seq in (last, last + 1, last + 2):
+            found = Work(past, seq, 0).find()
+            assert found == Work(Remembered(records), seq, 0).find()
+            assert found.comparison is not None
+            (first, *_) = differences(found.comparison)
+            assert first.words.startswith("cycle 10 was cut short by a crash: its run ended")
+        still = Work(past, last - 1, 0).find().comparison
+        assert still is not None
+        words = [each.words for each in differences(still)]
+        assert "cycle 10 was still running; cycle 9 found nothing to save" in words
+    finally:
+        past.close()
 
 
 class Slow(Remembered):

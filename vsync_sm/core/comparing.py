@@ -164,11 +164,16 @@ class Comparing:
         self._runs = self._crashes = self._cycles = self._retries = self._records = 0
 
     def note(self, record: e.Record) -> None:
-        """Take one more record in; those after the second moment are passed over."""
+        """Take one more record in.
+
+        The first one after the second moment may tell that a crash came right there; the others
+        are passed over.
+        """
         if record.seq > self._to:
+            self._settle(self._to, record)
             return
         if record.seq > self._from:
-            self._settle(self._from)
+            self._settle(self._from, record)
             self._between(record)
         self._watch.note(record)
 
@@ -199,9 +204,9 @@ class Comparing:
         )
         return one.mirrored() if self._back else one
 
-    def _settle(self, seq: int) -> None:
+    def _settle(self, seq: int, then: e.Record | None = None) -> None:
         if seq not in self._at:
-            self._at[seq] = (self._watch.seen(),)
+            self._at[seq] = (self._watch.seen(then),)
 
     def _between(self, record: e.Record) -> None:
         self._records += 1

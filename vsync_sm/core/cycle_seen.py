@@ -16,7 +16,7 @@ import msgspec
 from vsync_sm.core import events as e
 from vsync_sm.core.folding import KEPT, KEPT_FAULTS, NS
 from vsync_sm.core.machine import CYCLE, Trigger
-from vsync_sm.core.outcome import CRASHED, is_complete
+from vsync_sm.core.outcome import CRASHED, CUT_OFF, has_failed
 
 _PHASES = frozenset(map(str, CYCLE))
 COUNTED = (
@@ -42,7 +42,7 @@ SEEN_S = 1.0
 
 
 class Ended(StrEnum):
-    """How a phase stands: it is over, it was cut off by an abort (or a crash), or it goes on."""
+    """How a phase stands: it is over, it was cut off (by an abort, by a crash), or it goes on."""
 
     over = "over"
     cut = "cut"
@@ -77,10 +77,10 @@ class WorkerSeen(msgspec.Struct, frozen=True):
 class CycleSeen(msgspec.Struct, frozen=True):
     """A cycle at a moment.
 
-    `outcome` is that of `cycle_finished`, `crashed` where its run ended without a word, or "" while
-    it goes on, or is torn down: then there is a `reason` already. `listed` is None until listing is
-    complete. `faults` are the first few, `retries` count by kind, `late` the results that came
-    after its end. `whole`: it was seen from its beginning.
+    `outcome` is that of `cycle_finished`, or says that its run ended before (`CRASHED`, `CUT_OFF`);
+    it is "" while it goes on, or is torn down: then there is a `reason` already. `listed` is None
+    until listing is complete. `faults` are the first few, `retries` count by kind, `late` the
+    results that came after its end. `whole`: it was seen from its beginning.
     """
 
     number: int
@@ -105,9 +105,9 @@ class CycleSeen(msgspec.Struct, frozen=True):
     whole: bool = True
 
     @property
-    def good(self) -> bool:
-        """Whether it was complete: saved, or found nothing to save."""
-        return is_complete(self.outcome)
+    def failed(self) -> bool:
+        """Whether it is over, and was neither complete nor asked to stop."""
+        return bool(self.outcome) and has_failed(self.outcome, self.reason)
 
     @property
     def paths_mean_s(self) -> float | None:
@@ -181,7 +181,7 @@ class CycleWatch:
         self._refusal: e.SaveRefused | None = None
         self._finished: e.CycleFinished | None = None
         self._ended = record
-        self._crashed = False
+        self._cut = ""
         self._reason = ""
         self._late = 0
 
@@ -195,9 +195,9 @@ class CycleWatch:
         event = record.event
         if isinstance(event, e.CycleStarted):
             self._begin(record, event)
-        elif isinstance(event, e.RunStarted):
-            self._crashed = self._crashed or (self.begun and self._finished is None)
-        elif record.cycle is not None and self._finished is None and not self._crashed:
+        elif isinstance(event, e.RunStarted | e.RunFinished):
+            self._cut = self._cut_by(event)
+        elif record.cycle is not None and self._finished is None and not self._cut:
             if self._started is None:
                 self._started = record  # its beginning is gone
             self._ended = record
@@ -207,13 +207,25 @@ class CycleWatch:
             if fold is not None:
                 fold(self, record.mono, event)
 
-    def seen(self) -> CycleSeen | None:
-        """The newest cycle as it stands; None: none has been seen."""
+    def _cut_by(self, event: e.Event | e.Unknown) -> str:
+        """How the cycle was cut short, where this event comes next; "": it was not."""
+        if self._cut or not self.begun or self._finished is not None:
+            return self._cut
+        if isinstance(event, e.RunFinished):
+            return CUT_OFF
+        return CRASHED if isinstance(event, e.RunStarted | e.CycleStarted) else ""
+
+    def seen(self, then: e.Record | None = None) -> CycleSeen | None:
+        """The newest cycle as it stands; None: none has been seen.
+
+        `then` is the record behind it: it may tell that the cycle was cut short right here.
+        """
+        cut = self._cut if then is None else self._cut_by(then.event)
         started, last = self._started, self._ended
         if started is None or last is None:
             return None
         done = self._finished
-        outcome = CRASHED if self._crashed else "" if done is None else done.outcome
+        outcome = cut if done is None else done.outcome
         counts = {name: n for name in COUNTED if (n := self._count(name))}
         return CycleSeen(
             number=started.cycle or 0,
@@ -225,7 +237,7 @@ class CycleWatch:
             reason=self._reason if done is None else done.reason,
             deadline_s=self._event.deadline_s,
             num_buckets=self._event.num_buckets,
-            phases=tuple(self._phase(*each, last.mono) for each in self._phases),
+            phases=tuple(self._phase(*each, last.mono, cut=bool(cut)) for each in self._phases),
             listed=None if self._listed is None else self._listed.paths,
             by_mount={} if self._listed is None else self._listed.mounts,
             counts=counts,
@@ -241,10 +253,11 @@ class CycleWatch:
     def _count(self, name: str) -> int:
         return self._counts[name] if self._finished is None else getattr(self._finished, name)
 
-    def _phase(self, name: str, since: int, until: int | None, ended: Ended, now: int) -> PhaseSeen:
-        cut = self._crashed and until is None
+    def _phase(
+        self, name: str, since: int, until: int | None, ended: Ended, now: int, *, cut: bool
+    ) -> PhaseSeen:
         seconds = ((now if until is None else until) - since) / NS
-        return PhaseSeen(name, seconds, Ended.cut if cut else ended)
+        return PhaseSeen(name, seconds, Ended.cut if cut and until is None else ended)
 
     # --- folds ---
 

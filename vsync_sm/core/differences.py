@@ -12,7 +12,7 @@ from vsync_sm.core.answer import ANSWERING
 from vsync_sm.core.comparing import Comparison, FaultBetween, PhaseTimes, Side
 from vsync_sm.core.cycle_seen import SEEN_S, CycleSeen, Ended, WorkerSeen
 from vsync_sm.core.grouping import shape
-from vsync_sm.core.outcome import CRASHED
+from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.core.path_changes import MEANING, MOST, Change, Paths
 from vsync_sm.core.present import Severity
 from vsync_sm.core.refusal import gist
@@ -77,7 +77,8 @@ def place(side: Side) -> str:
     cycle = side.cycle
     doing = side.state
     if cycle is not None:
-        doing += f"{' in' if not cycle.outcome else ' after'} cycle {number(cycle.number)}"
+        within = not cycle.outcome or (cycle.outcome == CRASHED and side.run == cycle.run)
+        doing += f"{' in' if within else ' after'} cycle {number(cycle.number)}"
     return printable(f"{clock(side.ts)} (seq {side.seq}), {doing}")
 
 
@@ -86,9 +87,7 @@ def became(cycle: CycleSeen) -> str:
     name = f"cycle {number(cycle.number)}"
     if not cycle.outcome:
         given_up = f"was being given up because {why(cycle.reason)}"
-        return f"{name} {given_up if cycle.reason else 'went on'}"
-    if cycle.outcome == CRASHED:
-        return f"{name} has no end: its run ended without a word"
+        return f"{name} {given_up if cycle.reason else 'was still running'}"
     said = _OUTCOMES.get(cycle.outcome, f"ended as {cycle.outcome}")
     if cycle.refusal is not None:
         return f"{name} {said}: {gist(cycle.refusal)}"
@@ -101,6 +100,8 @@ _OUTCOMES = {
     "unchanged": "found nothing to save",
     "refused": "was refused",
     "aborted": "was aborted",
+    CRASHED: "was cut short by a crash: its run ended without a word",
+    CUT_OFF: "was cut off: its run ended and did not wait for it",
 }
 
 
@@ -112,7 +113,7 @@ def _outcome(found: Comparison) -> Iterator[Said]:
         return
     if one is None or (one.outcome, one.reason) != (other.outcome, other.reason):
         before = "" if one is None else f"; {became(one)}"
-        grave: Severity = "error" if other.reason or other.outcome == CRASHED else "info"
+        grave: Severity = "error" if other.reason or other.failed else "info"
         yield Said(grave, f"{became(other)}{before}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 CRASHED = "crashed"
 """Its run ended without a word: the outcome of a cycle that a crash cut short."""
 
-CUT_OFF = "cut off"
+CUT_OFF = "cut_off"
 """Its run ended by itself, and did not wait for it: a second signal did not let it."""
 
 _COMPLETE = frozenset(("saved", "unchanged"))

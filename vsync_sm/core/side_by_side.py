@@ -66,7 +66,8 @@ def _ended(cycle: CycleSeen | None) -> str:
     if cycle is None:
         return NOTHING
     reason = f" ({cycle.reason})" if cycle.reason and cycle.outcome != cycle.reason else ""
-    return f"{cycle.outcome or ('given up' if reason else 'goes on')}{reason}"
+    outcome = cycle.outcome.replace("_", " ")
+    return f"{outcome or ('given up' if reason else 'still running')}{reason}"
 
 
 def _phases(found: Comparison) -> Iterator[Row]:

@@ -20,7 +20,7 @@ from vsync_sm.core.comparing import Comparing, Comparison
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import moment, timestamp
 from vsync_sm.core.moments import Age, Asked, Clock, Edge, OfCycle, Seq, wall_of
-from vsync_sm.core.outcome import CRASHED, has_failed, is_complete
+from vsync_sm.core.outcome import CRASHED, CUT_OFF, has_failed, is_complete
 from vsync_sm.core.pairs import Failed, Pair
 from vsync_sm.core.shapes import View, When
 from vsync_sm.core.view import apply, view_of
@@ -31,7 +31,7 @@ from vsync_sm.journal.reader import JournalReader
 Progress = Callable[[float], None]
 """Is told often which share of the journal has been read, of 1; what it raises ends the reading."""
 
-_OF_CYCLES = re.compile(rb'"type":"(?:cycle_started|cycle_finished|run_started)"')
+_OF_CYCLES = re.compile(rb'"type":"(?:cycle_started|cycle_finished|run_started|run_finished)"')
 _TS = re.compile(rb'"ts":"([^"]*)"')
 _TOLD_EVERY = 512
 
@@ -110,7 +110,7 @@ def compared(
 
     Args:
         records: from the beginning of the earlier moment's cycle on, or from before it; read until
-            the later one.
+            the later one, and one more, which may tell of a crash.
         first, second: the views at the moments.
         stop: whether to give up.
 
@@ -120,11 +120,11 @@ def compared(
     comparing = Comparing(first.seq, second.seq)
     last = max(first.seq, second.seq)
     for record in records:
+        comparing.note(record)
         if record.seq > last:
             break
         if record.seq % _TOLD_EVERY == 0 and stop():
             return None
-        comparing.note(record)
     return comparing.comparison(first, second)
 
 
@@ -293,10 +293,12 @@ class _Scan(_Reading):
             case e.SegmentOpened() if self._open is None:
                 self._resume(record, event)
             case e.RunStarted():
-                self._close(self._seq_before(record), CRASHED)
+                self._close(record.seq - 1, CRASHED)
             case e.CycleStarted():
-                self._close(self._seq_before(record), CRASHED)
+                self._close(record.seq - 1, CRASHED)
                 self._begin(record.cycle or 0, record.seq)
+            case e.RunFinished():
+                self._close(record.seq, CUT_OFF)
             case e.CycleFinished():
                 self._close(record.seq, event.outcome, event.reason)
             case _:
@@ -307,9 +309,6 @@ class _Scan(_Reading):
     def finish(self, last: int) -> None:
         """The journal is at its end."""
         self._close(last, "")
-
-    def _seq_before(self, record: e.Record) -> int:
-        return record.seq - 1
 
     @staticmethod
     def _time(want: _Want, seq: int, ts: str) -> None:
@@ -420,6 +419,7 @@ class _Told(_Reading):
 
     def note(self, record: e.Record) -> bool:
         if record.seq > max(self._moments):
+            self._comparing.note(record)
             return False
         if type(record.event) not in self._unfolded:
             self._view = apply(self._view, record)

@@ -1,8 +1,10 @@
 """Cuts a span out of a journal, as a journal of its own that replay accepts.
 
 A span is made of whole chapters: each begins with a `cycle_started` or a `run_started` and ends
-before the next. In place of the line before its first one stands a `segment_opened` whose
-checkpoint has all that came before, so that machine, sums and what the rules remember begin right.
+before the next. Where a crash ended the last one, what the next run tells of it belongs to it: its
+beginning, to `run_recovered`. In place of the line before its first one stands a `segment_opened`
+whose checkpoint has all that came before, so that machine, sums and what the rules remember begin
+right.
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from msgspec.structs import replace
 
 from vsync_sm.core.checkpoint import checkpoint
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import CycleStarted, Record, RunStarted, SegmentOpened
+from vsync_sm.core.events import (
+    CycleStarted,
+    JournalRepaired,
+    Record,
+    RunFinished,
+    RunRecovered,
+    RunStarted,
+    SegmentOpened,
+)
 from vsync_sm.core.insight import moment
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.moments import Age, Asked, Clock, Edge, OfCycle, Seq, wall_of
@@ -94,6 +104,8 @@ class _Asked:
         self._whole = False  # it starts with a chapter's beginning
         self._begun: int | None = None
         self._passed = False
+        self._ended = True  # the run, by itself
+        self._crash = False
 
     def begins_here(self) -> bool:
         """Whether the beginning of its first chapter has been seen."""
@@ -101,11 +113,13 @@ class _Asked:
 
     def over(self, record: Record) -> bool:
         """Whether the last chapter ended before this record."""
+        if self._crash:
+            return not isinstance(record.event, JournalRepaired | RunRecovered)
         begins = self._begun is None or _begins_chapter(record)
         if self._begun is None:
             self._start, self._whole = record.seq, _begins_chapter(record)
         if begins and self._passed:
-            return True
+            return self._over_at(record)
         if begins:
             self._begun = record.seq
         if self.first is None and _reached(self.since, record):
@@ -113,7 +127,16 @@ class _Asked:
         if not self._passed:
             self._passed = _passed(self.until, record)
         # Of a cycle it is its beginning that has been seen: all of it is still to come.
-        return self._passed and begins and not isinstance(self.until, OfCycle)
+        if self._passed and begins and not isinstance(self.until, OfCycle):
+            return self._over_at(record)
+        self._ended = isinstance(record.event, RunFinished)  # nothing follows it in its run
+        return False
+
+    def _over_at(self, record: Record) -> bool:
+        """Whether the span is over before this beginning, which may tell of a crash."""
+        crashed = isinstance(record.event, RunStarted) and not self._ended
+        self._crash = crashed and self.first is not None and self.first < record.seq
+        return not self._crash
 
     def found(self, last: int | None) -> Span:
         if self.first is None and isinstance(self.since, Edge):

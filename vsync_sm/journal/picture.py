@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.core.present import clock, count, duration, printable, summary
 from vsync_sm.journal.sketch import Bar, Mark, Sketch
 
@@ -40,6 +41,7 @@ text { fill: #e6e9ef } .page { fill: #14171d } .muted { fill: #a2a9b6 }
 _SHAPES = {
     "fault": ("fault", "M{x} {t}l7 7l-7 7l-7 -7z"),
     "refusal": ("fault", "M{x} {t}l7 7l-7 7l-7 -7z"),
+    "crash": ("fault", "M{x} {t}m-7 2l2 -2l5 5l5 -5l2 2l-5 5l5 5l-2 2l-5 -5l-5 5l-2 -2l5 -5z"),
     "retry": ("retry", "M{x} {t}l6 12h-12z"),
     "failed path": ("lost", "M{x} {t}m-1.5 2h3v4h4v3h-4v4h-3v-4h-4v-3h4z"),
     "save": ("save", "M{x} {t}m-6 7a6 6 0 1 0 12 0a6 6 0 1 0 -12 0z"),
@@ -96,17 +98,19 @@ class _Picture:
 
     def title(self) -> str:
         sketch = self.sketch
-        done = sketch.finished
-        took = duration(self.lasted / _NS)
-        if done is None:
-            return f"Cycle {sketch.number} has no end; the journal tells {took} of it"
+        outcome = sketch.outcome
         words = {
             "saved": "saved in",
             "unchanged": "found nothing to save in",
             "refused": "was refused after",
             "aborted": "was aborted after",
+            CRASHED: "was cut short by a crash after",
+            CUT_OFF: "was cut off by the end of its run after",
+            "": "is still running, or crashed: the journal has",
         }
-        return f"Cycle {sketch.number} {words.get(done.outcome, f'{done.outcome} after')} {took}"
+        took = duration(self.lasted / _NS)
+        of_it = "" if outcome else " of it"
+        return f"Cycle {sketch.number} {words.get(outcome, f'{outcome} after')} {took}{of_it}"
 
     def subtitle(self) -> str:
         sketch = self.sketch

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from vsync_sm.core import events as e
-from vsync_sm.core.outcome import has_failed, is_complete
+from vsync_sm.core.outcome import CRASHED, CUT_OFF, has_failed, is_complete
 from vsync_sm.core.present import severity
 from vsync_sm.core.shapes import Finished, Run, View
 from vsync_sm.core.view import view_of
@@ -30,8 +30,14 @@ KINDS = 40
 _OWN_ROW = (
     *(e.AllowanceGranted, e.CommandReceived, e.SignalReceived, e.TickerPaused, e.TickerResumed),
     *(e.Notified, e.ServerConditionChanged, e.SaveReconciled, e.StatusFailed, e.StatusWritten),
+    e.RunFinished,
 )
 _NO_ROW = (e.CheckPassed, e.TokenRenewed, e.Transitioned, e.LateResultDropped, e.AllowanceSpent)
+
+
+_UNFINISHED = "unfinished"
+_CYCLE_ENDED = {"crashed": CRASHED, "finished": CUT_OFF, "open": _UNFINISHED}
+"""What became of a cycle without an end, by how its run ended."""
 
 
 class Stretch(msgspec.Struct):
@@ -198,7 +204,7 @@ class Postmortem:
         for item in replay.items():
             self._note(item)
         self._end_stretch()
-        self._told_open(crashed=False)
+        self._told_open(_UNFINISHED)
         self.run = replay.view.run
         self.digest = digest.hexdigest()
 
@@ -212,11 +218,11 @@ class Postmortem:
     def _note(self, item: Item) -> None:
         match item:
             case CycleTold():
-                self._told_open(crashed=True)
+                self._told_open(CRASHED)
                 if item.finished is None:
                     self._open = item
                 else:
-                    self._cycle(item)
+                    self._cycle(item, item.finished.facts.outcome)
             case RunTail():
                 self._run_over(item)
             case RunHead():
@@ -234,12 +240,12 @@ class Postmortem:
                 pass
 
     def _run_over(self, item: RunTail) -> None:
-        self._told_open(crashed=item.how == "crashed")
+        self._told_open(_CYCLE_ENDED[item.how])
         if item.save and self._outage is not None:
             self._outage.doubtful = True
         self.crashes += item.how == "crashed"
         self.goes_on = item.how == "open"
-        if item.how == "crashed" or item.cycle is not None:
+        if item.how == "crashed" or (self.goes_on and item.cycle is not None):
             self._row(item)
 
     def _resumed(self, item: Resumed) -> None:
@@ -259,23 +265,19 @@ class Postmortem:
     def _told(self, told: Told) -> None:
         event = told.record.event
         self._learn(told)
-        if isinstance(event, e.RunFinished):
-            self.ended = told.record
         if not isinstance(event, _NO_ROW):
             self._row(told)
 
-    def _told_open(self, *, crashed: bool) -> None:
-        """A cycle without an end: cut short by a crash, or going on where the journal ends."""
+    def _told_open(self, how: str) -> None:
+        """A cycle without an end: cut short, or going on where the journal ends."""
         told, self._open = self._open, None
         if told is not None:
-            self._cycle(told, crashed=crashed)
+            self._cycle(told, how)
 
     # --- cycles ---
 
-    def _cycle(self, told: CycleTold, *, crashed: bool = False) -> None:
+    def _cycle(self, told: CycleTold, how: str) -> None:
         self.cycles += 1
-        done = told.finished
-        how = done.facts.outcome if done is not None else "crashed" if crashed else "unfinished"
         self.outcomes[how] += 1
         for entry in told.entries:
             if isinstance(entry, Told):
@@ -355,6 +357,8 @@ class Postmortem:
             key, first = (event.path, event.message), self.unread_first
             if key in first or len(first) < 5:
                 first[key] = first.get(key, 0) + 1
+        elif isinstance(event, e.RunFinished):
+            self.ended = record
         elif isinstance(event, e.SaveReconciled) and len(self.reconciled) < KINDS:
             self.reconciled.append(told)
 
@@ -404,7 +408,7 @@ class Postmortem:
 
 def _failed(told: CycleTold, how: str) -> bool:
     reason = told.finished.facts.reason if told.finished is not None else ""
-    return how != "unfinished" and has_failed(how, reason)
+    return how != _UNFINISHED and has_failed(how, reason)
 
 
 def _has_row(told: Told) -> bool:

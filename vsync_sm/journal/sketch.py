@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from vsync_sm.core import events as e
-from vsync_sm.core.outcome import has_failed
-from vsync_sm.core.present import sentence
+from vsync_sm.core.outcome import CRASHED, CUT_OFF, has_failed
+from vsync_sm.core.present import clock, sentence
 
 MARKS = 300
 """So many marks of a kind are kept; the others are counted."""
@@ -31,6 +31,9 @@ _KINDS: dict[type, str] = {
     e.SaveFailed: "fault",
     e.SaveUncertain: "fault",
 }
+
+
+_TROUBLE = frozenset(("fault", "refusal", "crash"))
 
 
 class Bar(msgspec.Struct):
@@ -62,6 +65,7 @@ class Sketch:
         reads: the longest reads, by worker.
         marks: what hurt, and the save; `counts` says how many of a kind there were.
         finished: its last line; None: it was cut short, or goes on.
+        cut: how it was cut short (`CRASHED`, `CUT_OFF`); "": it was not, as far as one can read.
         lasted: ns from its first line to its last.
     """
 
@@ -76,20 +80,26 @@ class Sketch:
         self.marks: list[Mark] = []
         self.counts: Counter[str] = Counter()
         self.finished: e.CycleFinished | None = None
+        self.cut = ""
         self.lasted = 0
         self._begin = first.mono
         self._at: dict[int, Bar] = {}
 
     @property
+    def outcome(self) -> str:
+        """How it ended; "": it goes on, as far as one can read."""
+        return self.cut if self.finished is None else self.finished.outcome
+
+    @property
     def failed(self) -> bool:
         """Whether it is over, and neither complete nor asked to stop."""
-        done = self.finished
-        return done is not None and has_failed(done.outcome, done.reason)
+        reason = "" if self.finished is None else self.finished.reason
+        return bool(self.outcome) and has_failed(self.outcome, reason)
 
     @property
     def fault(self) -> str:
         """What went wrong first, in words; "" where nothing did."""
-        return next((each.words for each in self.marks if each.kind in {"fault", "refusal"}), "")
+        return next((each.words for each in self.marks if each.kind in _TROUBLE), "")
 
     def reads_of(self, worker: int) -> Iterator[Bar]:
         """The longest reads of a worker, and the one that it is at where the journal ends."""
@@ -119,6 +129,22 @@ class Sketch:
             self._at[event.worker].stuck = True
         if type(event) in _KINDS and not _tells_of_a_refusal(event):
             self._mark(_KINDS[type(event)], record, at)
+
+    def cut_short(self, then: e.Record) -> None:
+        """Its run began no other, and this record comes next: nothing is known of its end."""
+        if self.outcome:
+            return
+        self.cut = CRASHED
+        next_run = isinstance(then.event, e.RunStarted)
+        what = "run began" if next_run else "cycle began, without a word of this one's end,"
+        words = f"a crash: nothing came after this until the next {what} at {clock(then.ts)}"
+        self.counts["crash"] += 1
+        self.marks.append(Mark(self.lasted, "crash", words))
+
+    def cut_off(self) -> None:
+        """Its run ended by itself, and did not wait for it."""
+        if not self.outcome:
+            self.cut = CUT_OFF
 
     def _moved(self, event: e.Transitioned, at: int) -> None:
         if self.phases and self.phases[-1].end is None:
@@ -193,8 +219,11 @@ def _sketches(records: Iterable[e.Record], cycle: int | None) -> Iterator[Sketch
     for record in records:
         event = record.event
         if isinstance(event, e.CycleStarted | e.RunStarted) and sketch is not None:
+            sketch.cut_short(record)
             yield sketch
             sketch = None
+        elif isinstance(event, e.RunFinished) and sketch is not None:
+            sketch.cut_off()
         if isinstance(event, e.RunStarted):
             host = event.host
         elif isinstance(event, e.SegmentOpened):

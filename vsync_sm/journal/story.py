@@ -25,7 +25,7 @@ _IN_BRIEF = (
     *(e.SaveCommitted, e.SaveRefused, e.SaveFailed, e.SaveUncertain, e.SaveReconciled),
     *(e.AllowanceGranted, e.AllowanceSpent, e.SignalReceived, e.CommandReceived, e.Notified),
     *(e.TickerPaused, e.TickerResumed, e.ServerConditionChanged, e.StatusFailed, e.StatusWritten),
-    *(e.TriggerIgnored, e.LateResultDropped, e.Unknown),
+    *(e.TriggerIgnored, e.LateResultDropped, e.RunFinished, e.Unknown),
 )
 _UNTOLD_TRIGGERS = frozenset(("tick", "listed", "worked", "reindexed", "saved", "recovered"))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from vsync_sm.core import events as e
 from vsync_sm.core.insight import moment
 from vsync_sm.core.markdown import escaped
+from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.core.present import clock, count, duration, number, rules, sentence
 from vsync_sm.journal.postmortem import Outage, Postmortem, RefusalSeen
 
@@ -18,7 +19,8 @@ _ENDED = {
     "unchanged": "found nothing to save",
     "refused": "refused",
     "aborted": "aborted",
-    "crashed": "cut short by a crash",
+    CRASHED: "cut short by a crash",
+    CUT_OFF: "cut off by the end of its run",
     "unfinished": "not over yet",
 }
 
