@@ -22,6 +22,7 @@ import pycurl
 from vsync_sm import __version__
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.servers.idle import Idle
+from vsync_sm.servers.proxies import Proxies
 
 Limit = Callable[[], float]
 """Called once right before each request is sent: the seconds which it may take in total.
@@ -46,10 +47,11 @@ _HAS_QUICK_EXIT = pycurl.version_info()[2] >= 0x075700
 
 _BROKEN_OFF = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
 _NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
+_ODD_KEY = pycurl.E_BAD_FUNCTION_ARGUMENT  # a client's key that is none, or not its certificate's
 # What only another configuration or certificate mends: verification, its files, ciphers.
 _CERTIFICATE = frozenset({
     pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM,
-    pycurl.E_SSL_CIPHER, pycurl.E_SSL_CRL_BADFILE, pycurl.E_SSL_ISSUER_ERROR,
+    pycurl.E_SSL_CIPHER, pycurl.E_SSL_CRL_BADFILE, pycurl.E_SSL_ISSUER_ERROR, _ODD_KEY,
 })  # fmt: skip
 _HINTS = {
     pycurl.E_COULDNT_CONNECT: "is it running, and is the address right?",
@@ -62,6 +64,7 @@ _HINTS = {
     ),
     pycurl.E_SSL_CACERT_BADFILE: "{authority} must name a readable PEM file",
     pycurl.E_SSL_CERTPROBLEM: "{client} must name PEM files that belong together",
+    _ODD_KEY: "{client} must name PEM files that belong together",
     pycurl.E_GOT_NOTHING: "the connection was closed without a reply",
 }
 
@@ -252,6 +255,7 @@ def set_up(curl: pycurl.Curl) -> None:
     curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     curl.setopt(pycurl.PATH_AS_IS, 1)
     curl.setopt(pycurl.MAXCONNECTS, 1)
+    curl.setopt(pycurl.NOPROXY, "")  # else libcurl looks again
     curl.setopt(pycurl.USERAGENT, f"vsync-sm/{__version__}")
     if _HAS_QUICK_EXIT:
         curl.setopt(_QUICK_EXIT, 1)
@@ -288,13 +292,14 @@ class Transport:
     Connections are kept alive. Libcurl notices one that the server has closed meanwhile and sends
     the request again on a fresh one; a write always gets a fresh one, so that it is never sent
     twice. What comes on one unasked is never taken for the next reply (`idle.py`). Redirects are
-    never followed. Libcurl's proxy variables (`https_proxy`, `no_proxy`, …) are honoured.
+    never followed. The usual variables name proxies (`proxies.py`).
     """
 
     def __init__(self, server: str, *, tls: Tls | None = None) -> None:
         """`server` is "Vault" or "Consul", for messages; `tls` is for addresses that have it."""
         self._server = server
         self._tls = tls or Tls()
+        self._proxies = Proxies()
         self._own = _Own()
 
     def request(
@@ -396,6 +401,7 @@ class Transport:
     def address(self, curl: pycurl.Curl, url: str, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Sets up where a request goes, TLS with it; its header lines, perhaps with another one."""
         curl.setopt(pycurl.URL, url.encode())
+        curl.setopt(pycurl.PROXY, self._proxies.before(url))
         return (*lines, *self._secure(curl, url)) if url.startswith("https:") else lines
 
     def _secure(self, curl: pycurl.Curl, url: str) -> list[bytes]:
