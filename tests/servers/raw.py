@@ -15,12 +15,33 @@ from tests.workshop import PATIENCE_S
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+class Last(bytes):
+    """A reply after which the connection is closed; with TLS, as TLS has it."""
+
+
+class Torn(bytes):
+    """A reply after which the connection is closed, with TLS without telling so."""
+
+
+class Dripped(bytes):
+    """A reply whose middle comes byte by byte."""
+
+    pause_s = 0.1
+    begins = 30
+    ends = 52
+
+
+class Never(bytes):
+    """A reply that never comes."""
+
+
 class RawServer(ThreadingTCPServer):
     """Answers each request, in order, with the next of `replies`; the last one stands for all.
 
     An empty reply closes the connection without one, with `closes` each reply is followed by that.
-    `heard` holds the requests as they came, `connections` counts. With `tls`, it speaks TLS. What
-    is in `late` comes after the first reply, once `say_late` is called.
+    `heard` holds the requests as they came, `connections` counts, `hung_up` is released whenever a
+    connection has been closed from this side. With `tls`, it speaks TLS. What is in `late` comes
+    after the first reply, once `say_late` is called.
     """
 
     daemon_threads = False
@@ -43,12 +64,18 @@ class RawServer(ThreadingTCPServer):
         self._late = late
         self.cue, self.late_said = threading.Event(), threading.Event()
         self._tls = tls
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+        self.hung_up = threading.Semaphore(0)
+        self.over = threading.Event()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
 
     @property
     def address(self) -> str:
         """Its address by number; a certificate for `localhost` needs `address_by_name`."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def address_by_name(self) -> str:
@@ -95,6 +122,7 @@ class RawServer(ThreadingTCPServer):
         traceback: TracebackType | None,
     ) -> None:
         self.cue.set()
+        self.over.set()
         self.shutdown()
         self._thread.join()
         with self.lock:
@@ -113,13 +141,35 @@ class _Handler(StreamRequestHandler):
             length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
             body = self.rfile.read(int(length[1])) if length else b""
             reply = self.server.answer_to(head + body)
-            self.wfile.write(reply)
-            if not reply or self.server.closes:
+            self._say(reply)
+            if not reply or self.server.closes or isinstance(reply, Last | Torn):
+                self._hang_up(torn=not isinstance(reply, Last))
                 return
             if late := self.server.take_late():
                 self.server.cue.wait()
                 self.wfile.write(late)
                 self.server.late_said.set()
+
+    def _say(self, reply: bytes) -> None:
+        if isinstance(reply, Never):
+            self.server.over.wait()
+        elif isinstance(reply, Dripped):
+            self.wfile.write(reply[: reply.begins])
+            for byte in reply[reply.begins : reply.ends]:
+                self.server.over.wait(reply.pause_s)
+                self.wfile.write(bytes([byte]))
+            self.wfile.write(reply[reply.ends :])
+        else:
+            self.wfile.write(reply)
+
+    def _hang_up(self, *, torn: bool) -> None:
+        with suppress(OSError):
+            if isinstance(self.connection, ssl.SSLSocket) and not torn:
+                self.connection.setblocking(False)  # it waits for no word from the client
+                with suppress(ssl.SSLWantReadError):
+                    self.connection.unwrap()
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.server.hung_up.release()
 
     def _head(self) -> bytes:
         head = b""
