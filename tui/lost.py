@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vsync_sm.core.answer import Now, seconds_since
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import State
 from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.shapes import View
@@ -15,8 +16,6 @@ SILENCE_S = 15.0
 
 VOUCHED_S = 300.0
 """So long an origin whose control socket answers may be silent outside a cycle where it works."""
-
-_NS = 1_000_000_000
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -69,14 +68,14 @@ def silence(
 
 def _rests(view: View, now: Now) -> bool:
     """Whether the start-up checks wait for their next try, which has not been due for long."""
-    return view.postponed is not None and now.mono - view.postponed.due <= SILENCE_S * _NS
+    return view.postponed is not None and now.mono - view.postponed.due <= SILENCE_S * NS
 
 
 def _overdue(view: View, now: Now, contact: Contact) -> str:
     if view.pause is not None:
         # Nothing is due: only the socket can tell.
         return f"paused, and {contact.unreachable}" if contact.unreachable else ""
-    late = (now.mono - view.next_tick) / _NS
+    late = (now.mono - view.next_tick) / NS
     return f"the next cycle was due {duration(round(late))} ago" if late > SILENCE_S else ""
 
 

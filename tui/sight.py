@@ -11,10 +11,8 @@ from tui.glance import Badge, Glance
 from tui.lost import Contact, silence
 from tui.times import Times
 from vsync_sm.core.answer import Now, age, now_at
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.reach import Reach
-
-_NS = 1_000_000_000
 
 
 class Sight:
@@ -78,5 +76,5 @@ class Sight:
         if look.moment is not None:
             return age(view.now.ts, Now(look.moment, 0)) or 0.0
         if self._heard is not None:
-            return max(0.0, (wall - self._heard) / _NS)
+            return max(0.0, (wall - self._heard) / NS)
         return age(view.now.ts, Now(wall, 0)) or 0.0

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from vsync_sm.core.answer import Now, age
+from vsync_sm.core.insight import NS
 from vsync_sm.core.words import duration, printable
 
 
@@ -30,7 +31,7 @@ def tell(ts: str, times: Times, now: Now) -> str:
         return f"{duration(round(age(ts, now) or 0.0))} {now.ago}"
     try:
         then = datetime.fromisoformat(ts)
-        today = datetime.fromtimestamp(now.wall / 1_000_000_000, then.tzinfo)
+        today = datetime.fromtimestamp(now.wall / NS, then.tzinfo)
     except ValueError:
         return printable(ts)
     if times is Times.local:

@@ -9,9 +9,9 @@ import pytest
 from vsync_sm.core.insight import moment, timestamp
 from vsync_sm.core.moments import (
     Age,
-    Asked,
     Clock,
     Edge,
+    Moment,
     MomentError,
     OfCycle,
     Seq,
@@ -41,7 +41,7 @@ from vsync_sm.core.moments import (
         ("End", Edge(end=True)),
     ],
 )
-def test_what_may_be_said(text: str, asked: Asked) -> None:
+def test_what_may_be_said(text: str, asked: Moment) -> None:
     assert moment_of(text) == asked
 
 

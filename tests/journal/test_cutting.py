@@ -19,7 +19,7 @@ from tests.journal.test_postmortem import night
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import moment, timestamp
-from vsync_sm.core.moments import Asked, Edge, OfCycle, Seq, moment_of
+from vsync_sm.core.moments import Edge, Moment, OfCycle, Seq, moment_of
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.cutting import WHOLE, NoSuchSpan, records_of, span_of, write
 from vsync_sm.journal.reader import read_journal
@@ -116,11 +116,11 @@ def test_every_span_can_be_cut_out(records: list[e.Record], rng: random.Random) 
             assert story.ok, story.contradictions
 
 
-def by_seq(since: e.Record, until: e.Record) -> tuple[Asked, Asked]:
+def by_seq(since: e.Record, until: e.Record) -> tuple[Moment, Moment]:
     return Seq(since.seq), Seq(until.seq)
 
 
-def by_time(since: e.Record, until: e.Record) -> tuple[Asked, Asked]:
+def by_time(since: e.Record, until: e.Record) -> tuple[Moment, Moment]:
     """As somebody writes it; made-up journals give each record a time of its own."""
     first, last = (timestamp(moment(each.ts)).replace("T", " ") for each in (since, until))
     return moment_of(first), moment_of(last)

@@ -18,7 +18,7 @@ from tests.journal.playbook import Playbook, relaxed
 from tests.journal.segmented import Folded, pack, write_runs
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.marks import KINDS, Kind, Mark, Marks, wall_of
+from vsync_sm.core.marks import KINDS, Kind, Mark, Marks, wall_or_zero
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal import index, index_file, indexing, night, stretches
 from vsync_sm.journal.index_file import index_path
@@ -266,7 +266,7 @@ def test_one_that_has_grown_goes_on_with_the_file_that_did(path: Path, reads: li
     anew = fresh(grows)
     assert marks(past) == marks(anew)
     assert past._index.marks.packed() == anew._index.marks.packed()
-    times = [wall_of(record.ts) for record in past.records(0)]
+    times = [wall_or_zero(record.ts) for record in past.records(0)]
     assert [past.seq_at(one) for one in times] == [anew.seq_at(one) for one in times]
 
 

@@ -22,7 +22,7 @@ from tests.journal.segmented import pack, write_runs
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import timestamp
-from vsync_sm.core.marks import Kind, kinds_at, wall_of
+from vsync_sm.core.marks import Kind, kinds_at, wall_or_zero
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal import index, indexing, night, pressing, stretches
 from vsync_sm.journal.codec import encode
@@ -420,7 +420,7 @@ def test_a_time_is_found_though_the_clock_went_back(tmp_path: Path) -> None:
     past.index(lambda: False)
     for second in range(-2, 102):
         wall = (BEGAN_S + second) * NS
-        not_later = [each.seq for each in told if wall_of(each.ts) <= wall]
+        not_later = [each.seq for each in told if wall_or_zero(each.ts) <= wall]
         assert past.seq_at(wall) == max(not_later, default=1)
 
 

@@ -23,7 +23,7 @@ from tests.workshop import PATIENCE_S, Workshop, events
 from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.view import View
 from vsync_sm.operate import health, web
 from vsync_sm.operate.exposed import Exposed
@@ -346,9 +346,9 @@ def test_log_metrics_and_consul_tell_the_truth_about_the_last_success(bench: Ben
     success, attempt, (save,) = complete[-1], lines[-1]["ts"], saved
     assert save < success < attempt
     assert (status["last_success"], status["last_attempt"]) == (success, attempt)
-    assert found["vsync_last_success_timestamp_seconds"] == moment(success) / 1e9
-    assert found["vsync_last_attempt_timestamp_seconds"] == moment(attempt) / 1e9
-    assert found["vsync_last_save_timestamp_seconds"] == moment(status["last_save"]) / 1e9
+    assert found["vsync_last_success_timestamp_seconds"] == moment(success) / NS
+    assert found["vsync_last_attempt_timestamp_seconds"] == moment(attempt) / NS
+    assert found["vsync_last_save_timestamp_seconds"] == moment(status["last_save"]) / NS
     assert told["last_success"] == success
     assert (told["word"], found["vsync_paused"]) == ("PAUSED", 1)
 

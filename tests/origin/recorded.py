@@ -17,7 +17,8 @@ from typing import Any
 from tests.origin.scenes import Jumping
 from tests.workshop import Workshop
 from vsync_sm import __version__
-from vsync_sm.origin.clock import NS, SystemClock
+from vsync_sm.core.insight import NS
+from vsync_sm.origin.clock import SystemClock
 
 _BEGAN = int(datetime(2026, 11, 2, 10, tzinfo=UTC).timestamp()) * NS
 _HALF_AN_HOUR = 30 * 60 * NS

@@ -11,8 +11,9 @@ from typing import Any
 from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
+from vsync_sm.core.insight import NS
 from vsync_sm.core.view import View
-from vsync_sm.origin.clock import NS, SystemClock
+from vsync_sm.origin.clock import SystemClock
 from vsync_sm.origin.inbox import Inbox, SignalCame
 from vsync_sm.origin.orders import Mode
 

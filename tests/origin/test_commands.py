@@ -19,9 +19,9 @@ from vsync_sm.core import events as e
 from vsync_sm.core.answer import next_tick_in, now_at
 from vsync_sm.core.commands import Done
 from vsync_sm.core.events import Record
+from vsync_sm.core.insight import NS
 from vsync_sm.core.view import View, apply
 from vsync_sm.local import BaoServer, ConsulServer
-from vsync_sm.origin.clock import NS
 from vsync_sm.origin.inbox import OVER, Asker, CommandCame, RefusedAsked
 
 OPS = Asker("ops", "control socket", uid=1000, pid=4711)

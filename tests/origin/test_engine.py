@@ -20,8 +20,8 @@ from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record
+from vsync_sm.core.insight import NS
 from vsync_sm.core.view import View
-from vsync_sm.origin.clock import NS
 from vsync_sm.origin.inbox import EffectDone, Facts, FaultCame, Inbox
 from vsync_sm.origin.orders import Mode
 

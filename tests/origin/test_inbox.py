@@ -9,8 +9,9 @@ import pytest
 
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.insight import NS
 from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.clock import NS, SystemClock
+from vsync_sm.origin.clock import SystemClock
 from vsync_sm.origin.inbox import (
     EffectDone,
     Facts,

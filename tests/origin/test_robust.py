@@ -20,11 +20,11 @@ from tests.workshop import Daemon, Workshop, events
 from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind, StoppedEarly
+from vsync_sm.core.insight import NS
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
 from vsync_sm.journal.writer import JournalWriter
 from vsync_sm.operate.control import Control
-from vsync_sm.origin.clock import NS
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.orders import Mode
 

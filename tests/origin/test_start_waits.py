@@ -24,11 +24,12 @@ from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.commands import Done
 from vsync_sm.core.events import Record
+from vsync_sm.core.insight import NS
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
 from vsync_sm.local import BaoServer, ConsulServer
 from vsync_sm.origin import startup
-from vsync_sm.origin.clock import NS, SystemClock
+from vsync_sm.origin.clock import SystemClock
 from vsync_sm.origin.demands import Demands
 from vsync_sm.origin.inbox import Asker, CommandCame
 from vsync_sm.origin.orders import Mode

@@ -12,9 +12,10 @@ from tests.origin.bench import Bench
 from tests.origin.test_patience import Time
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import CycleFinished, RetryScheduled
+from vsync_sm.core.insight import NS
 from vsync_sm.origin import clock
 from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.clock import NS, SystemClock
+from vsync_sm.origin.clock import SystemClock
 from vsync_sm.origin.patience import Cancelled
 from vsync_sm.origin.throttle import Throttle
 

@@ -17,11 +17,11 @@ from tests.origin.scenes import Scene, came, until
 from tests.workshop import PATIENCE_S
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.core.insight import VersionState
+from vsync_sm.core.insight import NS, VersionState
 from vsync_sm.origin import workers
 from vsync_sm.origin.access import Access, Way
 from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.clock import NS, SystemClock
+from vsync_sm.origin.clock import SystemClock
 from vsync_sm.origin.inbox import FaultCame, Inbox
 from vsync_sm.origin.listing import SecretPath
 from vsync_sm.origin.orders import Mode

@@ -15,6 +15,7 @@ from tui.theme import ACCENT, BOLD, MARK, MUTED, Look
 from tui.times import Times
 from tui.widgets.marks import PRIMARY
 from tui.widgets.top import Top
+from vsync_sm.core.insight import NS
 from vsync_sm.core.marks import KINDS, Kind
 from vsync_sm.core.words import share
 
@@ -25,7 +26,6 @@ FLAG = Look("◆", f"bold {ACCENT}")
 PLAYS, STANDS, ENDED = "▶", "‖", "■"
 
 _SPEED = 5
-_NS = 1_000_000_000
 
 
 class PositionBar(Top):
@@ -89,7 +89,7 @@ def _index(standing: Standing) -> Content:
 
 def _moment(glance: Glance, standing: Standing) -> Content:
     zone = None if glance.times is Times.local else UTC
-    time = datetime.fromtimestamp(glance.now.wall / _NS, UTC).astimezone(zone)
+    time = datetime.fromtimestamp(glance.now.wall / NS, UTC).astimezone(zone)
     seq = f"#{glance.view.seq}".rjust(len(f"#{standing.last}"))
     return Content.assemble(f" {time:%m-%d %H:%M:%S} ", Content.styled(seq, MUTED))
 

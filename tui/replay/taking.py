@@ -20,7 +20,7 @@ from tui.theme import BAD, GOOD, MUTED
 from tui.widgets.dialogs.base import Dialog
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
-from vsync_sm.core.moments import Asked, OfCycle, Seq
+from vsync_sm.core.moments import Moment, OfCycle, Seq
 from vsync_sm.core.shapes import View
 from vsync_sm.core.words import number, printable
 from vsync_sm.journal.cutting import NoSuchSpan, span_of
@@ -44,8 +44,8 @@ class Part(msgspec.Struct, frozen=True):
     """A part of a journal that may be wanted: in words, from where to where, for a file's name."""
 
     words: str
-    since: Asked | None
-    until: Asked | None
+    since: Moment | None
+    until: Moment | None
     stem: str
 
 

@@ -20,6 +20,7 @@ from tui.lineup import Lineup, Styles, Tellings, ToldLine
 from tui.sifting import Matches
 from tui.theme import MUTED
 from vsync_sm.core.finding import Finder
+from vsync_sm.core.insight import NS
 from vsync_sm.journal.pages import Pages, Row
 
 _WHEEL = 3
@@ -194,7 +195,7 @@ class JournalLines(ScrollView, can_focus=True):
     def _state(self) -> tuple[object, ...]:
         glance = self._glance
         seen = min(self.count, self._top + self.size.height)
-        ages = glance.now.wall // 1_000_000_000 if glance and glance.times == "relative" else 0
+        ages = glance.now.wall // NS if glance and glance.times == "relative" else 0
         times = glance.times if glance else None
         first = self._line(self._top) if seen > self._top else 0
         last = self._line(seen - 1) if seen > self._top else 0

@@ -17,13 +17,13 @@ from tui.glance import Glance
 from tui.theme import BAD, BOLD, MUTED, SEVERITY, marked
 from tui.times import Times, tell
 from vsync_sm.core import events as e
+from vsync_sm.core.insight import NS
 from vsync_sm.core.present import duration, number, printable, sentence, severity, size
 from vsync_sm.journal.pages import Row
 
 SHOWN = 32 * 1024
 """So many characters of a line are shown, and so much of what it holds."""
 
-_NS = 1_000_000_000
 _KEYS = "n → newer  p ← older  c copies the line  Esc closes"
 
 
@@ -50,7 +50,7 @@ def _about(record: e.Record, row: Row, glance: Glance) -> Iterator[Content]:
         "time": record.ts,
         "local": tell(record.ts, Times.local, glance.now),
         "age": tell(record.ts, Times.relative, glance.now),
-        "into the run": duration(record.mono / _NS),
+        "into the run": duration(record.mono / NS),
         "run": record.run,
         "cycle": "outside cycles" if record.cycle is None else number(record.cycle),
         "seq": number(record.seq),

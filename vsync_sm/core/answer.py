@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.machine import Reason, State
 from vsync_sm.core.reach import SHELL, Reach
 from vsync_sm.core.refusal import gist, remedy
@@ -18,8 +18,6 @@ from vsync_sm.core.sentences import why
 from vsync_sm.core.shapes import Crash, Finished, Postponed, View
 from vsync_sm.core.stall import stall
 from vsync_sm.core.words import count, duration, number
-
-_NS = 1_000_000_000
 
 ANSWERING = "answering"
 """The word for a server that does as it should; any other is a fault's."""
@@ -53,12 +51,12 @@ def now_at(view: View, wall: int | None = None) -> Now:
 
 def age(ts: str, now: Now) -> float | None:
     """Seconds from a record's time until now, None where there was none."""
-    return max(0.0, (now.wall - moment(ts)) / _NS) if ts else None
+    return max(0.0, (now.wall - moment(ts)) / NS) if ts else None
 
 
 def seconds_since(mono: int, now: Now) -> float:
     """Seconds from a moment of the view's run (`mono`, ns) until now."""
-    return max(0.0, (now.mono - mono) / _NS)
+    return max(0.0, (now.mono - mono) / NS)
 
 
 def next_tick_in(view: View, now: Now) -> float | None:
@@ -67,14 +65,14 @@ def next_tick_in(view: View, now: Now) -> float | None:
         return None
     if view.run.once or view.state.name in {State.checking, State.halted}:
         return None
-    return max(0.0, (view.next_tick - now.mono) / _NS)
+    return max(0.0, (view.next_tick - now.mono) / NS)
 
 
 def next_try_in(view: View, now: Now) -> float | None:
     """Seconds until the start-up checks are tried again; None when they do not wait for it."""
     if now.end or view.postponed is None or view.ended is not None:
         return None
-    return max(0.0, (view.postponed.due - now.mono) / _NS)
+    return max(0.0, (view.postponed.due - now.mono) / NS)
 
 
 class Word(StrEnum):

@@ -66,7 +66,7 @@ class Trouble(msgspec.Struct, frozen=True):
     count: int
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Wish(msgspec.Struct, frozen=True):
     """A human, or the system, asked for something between the moments."""
 
     ts: str
@@ -114,7 +114,7 @@ class Comparison(msgspec.Struct, frozen=True):
     phases: tuple[PhaseTimes, ...]
     faults: tuple[FaultBetween, ...]
     troubles: tuple[Trouble, ...]
-    asked: tuple[Asked, ...]
+    asked: tuple[Wish, ...]
     settings: tuple[Setting, ...]
     runs: int = 0
     crashes: int = 0
@@ -160,7 +160,7 @@ class Comparing:
         self._at: dict[int, tuple[CycleSeen | None]] = {}
         self._faults: dict[tuple[str, bool, str], FaultBetween] = {}
         self._troubles: dict[tuple[str, str], Trouble] = {}
-        self._asked: list[Asked] = []
+        self._asked: list[Wish] = []
         self._runs = self._crashes = self._cycles = self._retries = self._records = 0
 
     def note(self, record: e.Record) -> None:
@@ -249,7 +249,7 @@ class Comparing:
 
     def _wish(self, record: e.Record, event: e.CommandReceived | e.SignalReceived) -> None:
         if len(self._asked) < KEPT:
-            self._asked.append(Asked(record.ts, event))
+            self._asked.append(Wish(record.ts, event))
 
     _folds: ClassVar[Mapping[type, Callable[[Comparing, e.Record, Any], None]]] = {
         e.RunStarted: _run_started,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import FaultKind
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import CYCLE
 from vsync_sm.core.outcome import is_complete
 
@@ -110,7 +111,7 @@ def _cycle_finished(counters: Counters, record: e.Record, event: e.CycleFinished
     counters = replace(
         counters,
         cycles=_plus(counters.cycles, event.outcome),
-        durations=counters.durations.with_one((record.mono - counters.began) / 1e9),
+        durations=counters.durations.with_one((record.mono - counters.began) / NS),
         phases=phases,
         paths={name: n + getattr(event, name) for name, n in counters.paths.items()},
         carried=counters.carried + event.carried,

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from vsync_sm.core import events as e
-from vsync_sm.core.folding import KEPT, KEPT_FAULTS, NS
+from vsync_sm.core.folding import KEPT, KEPT_FAULTS
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import CYCLE, Trigger
 from vsync_sm.core.outcome import CRASHED, CUT_OFF, has_failed
 

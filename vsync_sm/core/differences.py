@@ -201,7 +201,7 @@ def _change_s(each: PhaseTimes) -> float:
     return (each.second or 0.0) - (each.first or 0.0)
 
 
-def times(each: PhaseTimes) -> str:
+def how_much_longer(each: PhaseTimes) -> str:
     """How a phase's times differ: `180 times as long`, `about the same`, `not entered`."""
     if each.second is None:
         return "not entered"
@@ -228,7 +228,9 @@ def _phases(found: Comparison) -> Iterator[Said]:
     if most is not None and most.first is not None and most.second is not None:
         grave: Severity = "warning" if most.second > most.first else "info"
         before = f"{duration(most.first)} in cycle {number(one.number)}"
-        yield Said(grave, f"{most.name} took {duration(most.second)}, {times(most)}; {before}")
+        yield Said(
+            grave, f"{most.name} took {duration(most.second)}, {how_much_longer(most)}; {before}"
+        )
     last = other.phases[-1].name if other.phases else ""
     missing = [each.name for each in found.phases if each.second is None]
     if missing and last and other.outcome:

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
-from vsync_sm.core.folding import KEPT_PATHS, KEPT_SAVES, NS, Folds, add, when
+from vsync_sm.core.folding import KEPT_PATHS, KEPT_SAVES, Folds, add, when
+from vsync_sm.core.insight import NS
 from vsync_sm.core.outcome import has_failed, is_complete
 from vsync_sm.core.shapes import (
     Changes,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
-from vsync_sm.core.folding import KEPT, KEPT_FAULTS, NS, Folds, add, when
+from vsync_sm.core.folding import KEPT, KEPT_FAULTS, Folds, add, when
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import CYCLE, INITIAL, Trigger
 from vsync_sm.core.shapes import (
     Condition,

@@ -23,7 +23,6 @@ KEPT_SAVES = 20
 KEPT_FAULTS = 10
 """How many faults of one cycle it remembers with that cycle."""
 
-NS = 1_000_000_000
 
 Fold = Callable[[View, e.Record, Any], View]
 

@@ -26,7 +26,8 @@ _PLAIN = re.compile(
 """Nearly every time that a server tells: whatever matches is one."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  what it is compared with has no zone either
-_NS = 1_000_000_000
+NS = 1_000_000_000
+"""Nanoseconds in a second."""
 
 
 def moment(text: str) -> int:
@@ -52,7 +53,7 @@ def moment(text: str) -> int:
             raise ValueError(f"no such offset: {text!r}")
         offset = int(match[3]) * 3600 + int(match[4]) * 60
         seconds -= offset if match[2] == "+" else -offset
-    return seconds * _NS + int((match[1] or "").ljust(9, "0"))
+    return seconds * NS + int((match[1] or "").ljust(9, "0"))
 
 
 def refuse_no_moment(text: str) -> None:
@@ -63,7 +64,7 @@ def refuse_no_moment(text: str) -> None:
 
 def timestamp(wall: int) -> str:
     """Nanoseconds since 1970 as RFC 3339 in UTC, with microseconds: as the journal has it."""
-    second, ns = divmod(wall, _NS)
+    second, ns = divmod(wall, NS)
     return f"{_second(second)}.{ns // 1_000:06}Z"
 
 

@@ -10,7 +10,7 @@ from enum import Enum
 
 import msgspec
 
-_NS = 1_000_000_000
+from vsync_sm.core.insight import NS
 
 SHARE = 2 / 3
 """Of a lease: then it is time to renew it."""
@@ -58,12 +58,12 @@ class Lease(msgspec.Struct, frozen=True):
         if self.step(can_log_in=can_log_in) is Step.end:
             return self.ends
         share = SHARE * (1 + JITTER * (self.early - 0.5))
-        return self.since + int(self.seconds * share * _NS)
+        return self.since + int(self.seconds * share * NS)
 
     @property
     def ends(self) -> int:
         """When the token dies."""
-        return self.since + self.seconds * _NS
+        return self.since + self.seconds * NS
 
 
 def lease(

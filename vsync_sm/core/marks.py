@@ -16,7 +16,7 @@ from typing import Any, Self
 import msgspec
 
 from vsync_sm.core import events as e
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.machine import CYCLE
 from vsync_sm.core.sentences import sentence
 from vsync_sm.core.shapes import View
@@ -31,8 +31,7 @@ LEAP_S = 60.0
 MOST = 1_000_000
 """So many marks are kept; see `Marks`."""
 
-_NS = 1_000_000_000
-_LEAP_NS = int(LEAP_S * _NS)
+_LEAP_NS = int(LEAP_S * NS)
 
 
 class Kind(StrEnum):
@@ -165,9 +164,9 @@ def gap(before: View, record: e.Record) -> str:
     missing = record.seq - before.seq - 1
     if missing > 0:
         return f"{count(missing, 'line')} before this one {'is' if missing == 1 else 'are'} missing"
-    wall = (wall_of(record.ts) - wall_of(before.now.ts)) / _NS
+    wall = (wall_or_zero(record.ts) - wall_or_zero(before.now.ts)) / NS
     if before.run is not None and before.run.id == record.run:
-        mono = (record.mono - before.now.mono) / _NS
+        mono = (record.mono - before.now.mono) / NS
         if abs(wall - mono) >= LEAP_S:
             where = "forward" if wall > mono else "back"
             return f"the wall clock leapt {where} by {duration(abs(round(wall - mono)))}"
@@ -181,8 +180,8 @@ def gap(before: View, record: e.Record) -> str:
     return ""
 
 
-def wall_of(ts: str) -> int:
-    """A record's time as nanoseconds since 1970."""
+def wall_or_zero(ts: str) -> int:
+    """A record's time as nanoseconds since 1970; 0 where it is none."""
     try:
         return moment(ts)
     except ValueError:

@@ -15,13 +15,12 @@ import msgspec
 from vsync_sm.core import events
 from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.events import Record
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.ready import ready
 from vsync_sm.core.safety import ALLOWANCE_S, allowance_id, items
 from vsync_sm.core.sync_info import INDEX, Former
 
-_NS = 1_000_000_000
 REFUSALS_KEPT = 4
 """So many of the last refusals can be allowed however old they are; others for an hour."""
 
@@ -76,7 +75,7 @@ class Allowance(msgspec.Struct, frozen=True):
 
     def expired(self, now: int) -> bool:
         """Whether its hour is over at `now` (ns since 1970), or has not begun: a clock set back."""
-        return not 0 <= now - self.granted < ALLOWANCE_S * _NS
+        return not 0 <= now - self.granted < ALLOWANCE_S * NS
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -306,7 +305,7 @@ class Memory(msgspec.Struct, forbid_unknown_fields=True, rename=lambda name: nam
         # still find it when he has read it.
         lines = sum(len(each.covers) for each in self._refused.values())
         for allowance in list(self._refused)[:-REFUSALS_KEPT]:
-            recent = now - self._refused_at[allowance] < ALLOWANCE_S * _NS
+            recent = now - self._refused_at[allowance] < ALLOWANCE_S * NS
             if lines <= LINES_KEPT and recent:
                 return
             lines -= len(self._refused[allowance].covers)
@@ -338,7 +337,7 @@ class Memory(msgspec.Struct, forbid_unknown_fields=True, rename=lambda name: nam
         if self._cycle.unasked:
             now = moment(record.ts)
             self._vanished.append((now, self._cycle.prefix, dict(self._cycle.unasked)))
-            while now - self._vanished[0][0] > ALLOWANCE_S * _NS:
+            while now - self._vanished[0][0] > ALLOWANCE_S * NS:
                 del self._vanished[0]
 
     def _committed(self) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 
 import msgspec
 
+from vsync_sm.core.insight import NS
 from vsync_sm.core.words import printable
 
 EXAMPLES = "cycle:12, seq:4711, 03:12, “2026-11-02 03:12:04”, -2h, start or end"
@@ -21,7 +22,6 @@ _CLOCK = re.compile(
     r"(?:(\d{4})-(\d\d)-(\d\d)[ t])?(\d\d?):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?z?", re.ASCII
 )
 _AGE = re.compile(r"-\s?(?=\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
-_NS = 1_000_000_000
 
 
 class MomentError(ValueError):
@@ -62,10 +62,10 @@ class Edge(msgspec.Struct, frozen=True, tag="edge"):
     end: bool
 
 
-Asked = Seq | OfCycle | Clock | Age | Edge
+Moment = Seq | OfCycle | Clock | Age | Edge
 
 
-def moment_of(text: str) -> Asked:
+def moment_of(text: str) -> Moment:
     """The moment that somebody names.
 
     Args:
@@ -114,8 +114,8 @@ def wall_of(asked: Clock | Age, last: int, zone: tzinfo | None) -> int:
         zone: whose clock; None: this machine's.
     """
     if isinstance(asked, Age):
-        return last - asked.seconds * _NS
-    end = datetime.fromtimestamp(last // _NS, zone).astimezone(zone)
+        return last - asked.seconds * NS
+    end = datetime.fromtimestamp(last // NS, zone).astimezone(zone)
     time = (asked.hour, asked.minute, asked.second, asked.microsecond)
     if asked.date is not None:
         return _ns(datetime(*asked.date, *time), zone)  # noqa: DTZ001  the zone is put in there
@@ -126,4 +126,4 @@ def wall_of(asked: Clock | Age, last: int, zone: tzinfo | None) -> int:
 
 def _ns(naive: datetime, zone: tzinfo | None) -> int:
     there = naive.astimezone() if zone is None else naive.replace(tzinfo=zone)
-    return int(there.timestamp()) * _NS + naive.microsecond * 1_000
+    return int(there.timestamp()) * NS + naive.microsecond * 1_000

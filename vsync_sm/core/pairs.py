@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from vsync_sm.core.moments import Asked, MomentError, moment_of
+from vsync_sm.core.moments import Moment, MomentError, moment_of
 from vsync_sm.core.words import printable
 
 EXAMPLES = "failed, cycle:12, cycle:9..cycle:12 or 03:12..03:40"
@@ -18,8 +18,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 class Pair(msgspec.Struct, frozen=True):
     """Two moments; without a first one, it is the last good cycle before that of the second."""
 
-    first: Asked | Failed | None
-    second: Asked | Failed
+    first: Moment | Failed | None
+    second: Moment | Failed
 
 
 def pair_of(text: str) -> Pair:
@@ -43,5 +43,5 @@ def pair_of(text: str) -> Pair:
     return Pair(_moment(first), _moment(second))
 
 
-def _moment(text: str) -> Asked | Failed:
+def _moment(text: str) -> Moment | Failed:
     return Failed() if text.strip().lower() == "failed" else moment_of(text)

@@ -8,7 +8,7 @@ import msgspec
 
 from vsync_sm.core.comparing import Comparison
 from vsync_sm.core.cycle_seen import COUNTED, CycleSeen, WorkerSeen
-from vsync_sm.core.differences import slow_workers, standing_out, times
+from vsync_sm.core.differences import how_much_longer, slow_workers, standing_out
 from vsync_sm.core.words import counts, duration, number, printable
 
 NOTHING = "–"
@@ -74,7 +74,7 @@ def _phases(found: Comparison) -> Iterator[Row]:
     most = standing_out(found)
     for each in found.phases:
         first, second = _seconds(each.first), _seconds(each.second)
-        yield Row(each.name, first, second, times(each), stands_out=each is most)
+        yield Row(each.name, first, second, how_much_longer(each), stands_out=each is most)
 
 
 def _listed(cycle: CycleSeen | None) -> str:

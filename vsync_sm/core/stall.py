@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import State
 from vsync_sm.core.shapes import Cycle
 from vsync_sm.core.words import duration
 
 STALLED_S = 5.0
 """So long (seconds) without anything finished is worth a word."""
-
-_NS = 1_000_000_000
 
 
 class Stall(msgspec.Struct, frozen=True):
@@ -41,11 +40,11 @@ def stall(cycle: Cycle | None, mono: int, told: int | None = None) -> Stall | No
         return None
     phase = cycle.phases[-1]
     moved = max(cycle.moved, phase.since.mono, *(each.since for each in cycle.workers))
-    seconds = (mono - moved) / _NS
+    seconds = (mono - moved) / NS
     asked = _asked(cycle, phase.name)
     if asked is None or seconds < STALLED_S:
         return None
-    silent = 0.0 if told is None else (mono - told) / _NS
+    silent = 0.0 if told is None else (mono - told) / NS
     if phase.name == State.working and silent >= STALLED_S:
         return Stall("", "the origin has written nothing", silent)
     server, what = asked

@@ -9,7 +9,7 @@ import msgspec
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.journal.history import histories
 from vsync_sm.journal.reader import JournalReader
 from vsync_sm.journal.recall import newest
@@ -89,7 +89,7 @@ def _bytes_per_hour(journal: Path, used: Usage, last: str) -> float | None:
     if since is None or not until:
         return None
     passed = moment(until) - moment(since.ts)
-    if passed < _LEAST_S * 1e9:
+    if passed < _LEAST_S * NS:
         return None
     size = sum(_packed_sizes(closed)) if closed else used.live_bytes / _PACKED_BY
     return max(1.0, size) / passed * _HOUR_NS

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from vsync_sm.core import events as e
 from vsync_sm.core.commands import COMMANDS
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.machine import Reason, Trigger
 from vsync_sm.core.memory import Allowance, Memory
 from vsync_sm.core.safety import ALLOWANCE_S, Limits, too_many_vanish
 from vsync_sm.core.view import View
 
-_NS = 1_000_000_000
 _COMMAND_LINE = "command line"
 _THROUGH = frozenset(("control socket", "console", _COMMAND_LINE))
 _ABORTED_FOR = frozenset((Reason.operator, Reason.signal, Reason.fatal, Reason.fault))
@@ -195,7 +194,7 @@ class Allowed:
         self._yes = self._memory.allowance
         now = moment(record.ts)
         self._late = self._yes is not None and self._yes.expired(now)
-        since = now - int(ALLOWANCE_S * _NS)
+        since = now - int(ALLOWANCE_S * NS)
         self._recent = self._memory.vanished_since(since, self._memory.prefix).total()
 
     def _shrink(self) -> Iterator[str]:

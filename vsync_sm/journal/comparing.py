@@ -19,7 +19,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.comparing import Comparing, Comparison
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import moment, timestamp
-from vsync_sm.core.moments import Age, Asked, Clock, Edge, OfCycle, Seq, wall_of
+from vsync_sm.core.moments import Age, Clock, Edge, Moment, OfCycle, Seq, wall_of
 from vsync_sm.core.outcome import CRASHED, CUT_OFF, has_failed, is_complete
 from vsync_sm.core.pairs import Failed, Pair
 from vsync_sm.core.shapes import View, When
@@ -128,7 +128,7 @@ def compared(
     return comparing.comparison(first, second)
 
 
-def _is_time(asked: Asked | Failed | None) -> bool:
+def _is_time(asked: Moment | Failed | None) -> bool:
     return isinstance(asked, Clock | Age)
 
 
@@ -250,7 +250,7 @@ class _Want:
         return self.at is not None or bool(self.until)
 
 
-def _wanted(asked: Asked | Failed | None, end: int, zone: tzinfo | None) -> _Want:
+def _wanted(asked: Moment | Failed | None, end: int, zone: tzinfo | None) -> _Want:
     match asked:
         case Seq():
             return _Want(seq=asked.seq)
@@ -360,7 +360,7 @@ def _places(scan: _Scan, pair: Pair, begin: int, end: int) -> tuple[Place, Place
     return second.good, second
 
 
-def _place(scan: _Scan, asked: Asked | Failed, want: _Want, begin: int, end: int) -> Place:
+def _place(scan: _Scan, asked: Moment | Failed, want: _Want, begin: int, end: int) -> Place:
     match asked:
         case Failed():
             if scan.failed is None:

@@ -30,7 +30,7 @@ from vsync_sm.core.events import (
 )
 from vsync_sm.core.insight import moment
 from vsync_sm.core.memory import Memory
-from vsync_sm.core.moments import Age, Asked, Clock, Edge, OfCycle, Seq, wall_of
+from vsync_sm.core.moments import Age, Clock, Edge, Moment, OfCycle, Seq, wall_of
 from vsync_sm.core.view import Folded, View
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.history import is_history, read_history
@@ -55,7 +55,7 @@ WHOLE = Span()
 """All of a journal."""
 
 
-def span_of(journal: Path, since: Asked | None, until: Asked | None) -> Span:
+def span_of(journal: Path, since: Moment | None, until: Moment | None) -> Span:
     """The chapters between two moments, both included.
 
     Args:
@@ -72,31 +72,31 @@ def span_of(journal: Path, since: Asked | None, until: Asked | None) -> Span:
     end = _end(journal) if any(isinstance(each, Clock | Age) for each in (since, until)) else 0
     begin, stop = _in_time(since, end), _in_time(until, end)
     for records in _beginnings(journal, begin):
-        asked = _Asked(begin, stop)
-        found = _search(asked, records)
+        chapters = _Chapters(begin, stop)
+        found = _search(chapters, records)
         if found is not None:
             return found
-    return asked.found(None)
+    return chapters.found(None)
 
 
-def _search(asked: _Asked, records: Iterator[Record]) -> Span | None:
+def _search(chapters: _Chapters, records: Iterator[Record]) -> Span | None:
     """None: its first chapter may begin before these records."""
     last = None
     try:
         for record in records:
-            if asked.over(record):
+            if chapters.over(record):
                 last = record.seq - 1
                 break
     except JournalError:
-        if asked.first is None:
+        if chapters.first is None:
             raise
-    return asked.found(last) if asked.begins_here() else None
+    return chapters.found(last) if chapters.begins_here() else None
 
 
-class _Asked:
+class _Chapters:
     """Shown one record after the other, it finds the chapters between two moments."""
 
-    def __init__(self, since: Asked | _Wall | None, until: Asked | _Wall | None) -> None:
+    def __init__(self, since: Moment | _Wall | None, until: Moment | _Wall | None) -> None:
         self.since = since
         self.until = until
         self.first: int | None = None
@@ -155,13 +155,13 @@ class _Wall(msgspec.Struct, frozen=True):
     ns: int
 
 
-def _in_time(asked: Asked | None, end: int) -> Asked | _Wall | None:
+def _in_time(asked: Moment | None, end: int) -> Moment | _Wall | None:
     if isinstance(asked, Clock | Age):
         return _Wall(wall_of(asked, end, UTC))
     return asked
 
 
-def _reached(since: Asked | _Wall | None, record: Record) -> bool:
+def _reached(since: Moment | _Wall | None, record: Record) -> bool:
     """Whether the span has begun with this record, or in its chapter."""
     match since:
         case Seq():
@@ -176,7 +176,7 @@ def _reached(since: Asked | _Wall | None, record: Record) -> bool:
             return True
 
 
-def _passed(until: Asked | _Wall | None, record: Record) -> bool:
+def _passed(until: Moment | _Wall | None, record: Record) -> bool:
     """Whether this record comes after the moment; of a cycle, whether it has begun."""
     match until:
         case Seq():
@@ -304,7 +304,7 @@ def _end(journal: Path) -> int:
     return moment(last.ts)
 
 
-def _beginnings(journal: Path, since: Asked | _Wall | None) -> Iterator[Iterator[Record]]:
+def _beginnings(journal: Path, since: Moment | _Wall | None) -> Iterator[Iterator[Record]]:
     """The records from each file on that begins before a moment, the newest first; then all."""
     if is_history(journal):
         yield read_history(journal)
@@ -318,7 +318,7 @@ def _beginnings(journal: Path, since: Asked | _Wall | None) -> Iterator[Iterator
         yield reader.records()
 
 
-def _stands_before(opened: Record, since: Asked | _Wall | None) -> bool:
+def _stands_before(opened: Record, since: Moment | _Wall | None) -> bool:
     match since:
         case OfCycle():
             event = opened.event

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from vsync_sm.core.events import SegmentOpened, Unknown
-from vsync_sm.core.marks import Kind, Mark, kinds_at, wall_of
+from vsync_sm.core.marks import Kind, Mark, kinds_at, wall_or_zero
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal.audit import Audit
 from vsync_sm.journal.history import is_history
@@ -112,7 +112,7 @@ class Indexer:
             self._index.anew.append(record.seq)
         ts = record.ts
         if len(ts) != len(taken.ts) or ts < taken.ts:  # mostly it is no earlier
-            taken.least = min(taken.least, wall_of(ts))
+            taken.least = min(taken.least, wall_or_zero(ts))
         kinds = kinds_at(self._view, record, history=self._history)
         if kinds:
             taken.marks.append((record.seq, kinds))

@@ -11,7 +11,7 @@ from vsync_sm.core.markdown import cells, code, escaped
 from vsync_sm.core.present import count, duration, listing, number, rules, sentence, severity, why
 from vsync_sm.journal.postmortem import FaultSeen, Postmortem, RefusalSeen, Row, Stretch
 from vsync_sm.journal.story import CycleTold, Damage, Resumed, RunHead, RunTail, Told
-from vsync_sm.journal.summary import Summary, ended, times
+from vsync_sm.journal.summary import Summary, ended, how_often
 
 _PHASES = ("listing", "working", "reindexing", "saving")
 
@@ -106,9 +106,9 @@ class _Page:
         if told.more["faults"]:
             yield f"- and {count(told.more['faults'], 'fault')} in other words."
         if told.unread:
-            yield f"- A path could not be read {times(told.unread)}; the first of them:"
+            yield f"- A path could not be read {how_often(told.unread)}; the first of them:"
             for (path, message), n in told.unread_first.items():
-                often = "" if n == 1 else f" ({times(n)})"
+                often = "" if n == 1 else f" ({how_often(n)})"
                 yield f"  - {code(path)}: {escaped(message)}{often}"
 
     def _fault(self, seen: FaultSeen) -> Iterator[str]:
@@ -123,7 +123,7 @@ class _Page:
             yield f"  - raised once, at {self.at(record.ts)}{where}"
         else:
             until = f"{self.at(seen.last.ts)}, {_in(seen.last.cycle)}"
-            yield f"  - raised {times(seen.times)}, from {self.at(record.ts)}{where} to {until}"
+            yield f"  - raised {how_often(seen.times)}, from {self.at(record.ts)}{where} to {until}"
         if event.hint:
             yield f"  - what helps: {escaped(event.hint)}"
         for name, value in event.context.items():
@@ -140,7 +140,7 @@ class _Page:
     def _refusal(self, allowance: str, seen: RefusalSeen) -> Iterator[str]:
         event = seen.event
         first, last = seen.first, seen.last
-        until = "" if seen.times == 1 else f", {times(seen.times)} until {self.at(last.ts)}"
+        until = "" if seen.times == 1 else f", {how_often(seen.times)} until {self.at(last.ts)}"
         yield f"Allowance id {code(allowance)}, {_in(first.cycle)} at {self.at(first.ts)}{until}:\n"
         yield from (f"- {escaped(each)}" for each in rules(event))
         yield f"- {self.allowed(seen)}"

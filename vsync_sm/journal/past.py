@@ -18,7 +18,7 @@ import orjson
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
-from vsync_sm.core.marks import Kind, Mark, mark, wall_of
+from vsync_sm.core.marks import Kind, Mark, mark, wall_or_zero
 from vsync_sm.core.view import View, apply
 from vsync_sm.journal import index_file
 from vsync_sm.journal.glimpse import Ahead
@@ -252,7 +252,7 @@ class Past:
             stretches = list(islice(self._index.not_later(wall_ns), 2))
         for stretch in stretches:
             for record in reversed(self._block(stretch).records):
-                if wall_of(record.ts) <= wall_ns:
+                if wall_or_zero(record.ts) <= wall_ns:
                     return record.seq
         return self.first
 

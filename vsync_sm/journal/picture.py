@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from vsync_sm.core.insight import NS
 from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.core.present import clock, count, duration, printable, summary
-from vsync_sm.journal.sketch import Bar, Mark, Sketch
+from vsync_sm.journal.sketch import Bar, DrawnMark, Sketch
 
-_NS = 1_000_000_000
 _WIDTH, _LEFT, _RIGHT = 1000, 120, 90
 _PLOT = _WIDTH - _LEFT - _RIGHT
 _LEAST = 1_000_000  # ns: what lasted no time at all has a picture, too
@@ -108,7 +108,7 @@ class _Picture:
             CUT_OFF: "was cut off by the end of its run after",
             "": "is still running, or crashed: the journal has",
         }
-        took = duration(self.lasted / _NS)
+        took = duration(self.lasted / NS)
         of_it = "" if outcome else " of it"
         return f"Cycle {sketch.number} {words.get(outcome, f'{outcome} after')} {took}{of_it}"
 
@@ -133,22 +133,22 @@ class _Picture:
             said = ", ".join(count(n, kind) for kind, n in sorted(sketch.counts.items()))
             parts.append(f"Marks: {said}.")
         if sketch.finished is not None:
-            seconds = self.lasted / _NS
+            seconds = self.lasted / NS
             parts.append(f"{summary(sketch.finished, cycle=sketch.number, seconds=seconds)}.")
         return " ".join(parts)
 
     def seconds(self, bar: Bar) -> float:
-        return ((self.lasted if bar.end is None else bar.end) - bar.begin) / _NS
+        return ((self.lasted if bar.end is None else bar.end) - bar.begin) / NS
 
     # --- rows ---
 
     def axis(self, bottom: int) -> Iterator[str]:
-        step = round(_step(self.lasted / _NS) * _NS)
+        step = round(_step(self.lasted / NS) * NS)
         for at in range(0, self.lasted + 1, step):
             x = self.x(at)
             yield f'<path class="grid" d="M{x:.1f} {_TOP - 4}V{bottom + 8}"/>\n'
-            yield _words(x, bottom + 26, duration(at / _NS), "small muted mid")
-        deadline = round(self.sketch.deadline_s * _NS)
+            yield _words(x, bottom + 26, duration(at / NS), "small muted mid")
+        deadline = round(self.sketch.deadline_s * NS)
         if deadline <= self.lasted:
             x = self.x(deadline)
             yield f'<path class="late" d="M{x:.1f} {_TOP - 4}V{bottom + 8}"/>\n'
@@ -187,8 +187,8 @@ class _Picture:
         if n > 1:
             yield _words(_WIDTH - _RIGHT + 14, y + 15, f"× {n:,}", "small muted")
 
-    def told(self, mark: Mark) -> str:
-        return f"{duration(mark.at / _NS)}: {mark.words}"
+    def told(self, mark: DrawnMark) -> str:
+        return f"{duration(mark.at / NS)}: {mark.words}"
 
     def worker(self, y: int, worker: int) -> Iterator[str]:
         lane = self.sketch.workers[worker]

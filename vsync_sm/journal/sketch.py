@@ -48,7 +48,7 @@ class Bar(msgspec.Struct):
     stuck: bool = False
 
 
-class Mark(msgspec.Struct, frozen=True):
+class DrawnMark(msgspec.Struct, frozen=True):
     """What happened at a moment (ns since the cycle began), in words."""
 
     at: int
@@ -77,7 +77,7 @@ class Sketch:
         self.phases: list[Bar] = []
         self.workers: dict[int, Bar] = {}
         self.reads: list[tuple[int, Bar]] = []
-        self.marks: list[Mark] = []
+        self.marks: list[DrawnMark] = []
         self.counts: Counter[str] = Counter()
         self.finished: e.CycleFinished | None = None
         self.cut = ""
@@ -139,7 +139,7 @@ class Sketch:
         what = "run began" if next_run else "cycle began, without a word of this one's end,"
         words = f"a crash: nothing came after this until the next {what} at {clock(then.ts)}"
         self.counts["crash"] += 1
-        self.marks.append(Mark(self.lasted, "crash", words))
+        self.marks.append(DrawnMark(self.lasted, "crash", words))
 
     def cut_off(self) -> None:
         """Its run ended by itself, and did not wait for it."""
@@ -190,7 +190,7 @@ class Sketch:
     def _mark(self, kind: str, record: e.Record, at: int) -> None:
         self.counts[kind] += 1
         if self.counts[kind] <= MARKS:
-            self.marks.append(Mark(at, kind, sentence(record)))
+            self.marks.append(DrawnMark(at, kind, sentence(record)))
 
 
 def _tells_of_a_refusal(event: e.Event | e.Unknown) -> bool:

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from vsync_sm.core import events as e
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.markdown import escaped
 from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.core.present import clock, count, duration, number, rules, sentence
 from vsync_sm.journal.postmortem import Outage, Postmortem, RefusalSeen
 
-_NS = 1_000_000_000
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)")
 _ENDED = {
     "saved": "saved",
@@ -65,14 +64,14 @@ class Summary:
 
     def _what_ran(self) -> Iterator[str]:
         told = self.told
-        took = duration((moment(self.last.ts) - moment(self.first.ts)) / _NS)
+        took = duration((moment(self.last.ts) - moment(self.first.ts)) / NS)
         if told.cycles:
             were = "was" if told.cycles == 1 else "were"
             yield f"In {took} there {were} {count(told.cycles, 'cycle')}: {ended(told.outcomes)}."
         else:
             yield f"In {took} no cycle began."
         if told.crashes:
-            yield f"The process crashed {times(told.crashes)}."
+            yield f"The process crashed {how_often(told.crashes)}."
 
     def _first_trouble(self) -> Iterator[str]:
         cause = self.told.cause
@@ -137,7 +136,7 @@ class Summary:
         if outage.before is None:
             return None
         until = self.last.ts if outage.healed is None else outage.healed.ts
-        return max(0.0, (moment(until) - moment(outage.before.ts)) / _NS)
+        return max(0.0, (moment(until) - moment(outage.before.ts)) / NS)
 
     def _old(self, outage: Outage) -> str:
         stale = self._stale_s(outage)
@@ -218,7 +217,7 @@ def _stop(text: str) -> str:
     return text if text.rstrip("*").endswith((".", "!", "?")) else f"{text}."
 
 
-def times(n: int) -> str:
+def how_often(n: int) -> str:
     """How often: `once`, `twice`, `12 times`."""
     return {1: "once", 2: "twice"}.get(n, f"{number(n)} times")
 

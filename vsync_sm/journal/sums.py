@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, ClassVar, Final, Self
 
 from vsync_sm.core import events as e
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import State
 from vsync_sm.core.present import count, duration
 from vsync_sm.core.shapes import Cycle
 from vsync_sm.core.sync_info import INDEX
 
-_NS = 1_000_000_000
 _TOLD = ("generated", "skipped", "failed", "abandoned", "carried", "vanished", "regressed")
 _CHANGES = ("added", "updated", "unchanged")
 _ENDS = ("generated", "skipped", "failed", "abandoned", "unsent")
@@ -232,8 +232,8 @@ class CycleSums:
         if self.save is not None or self.save_end:
             yield "a second save begins in this cycle"
         passed = mono - self._started
-        if passed > self._deadline_s * _NS:
-            took, limit = duration(passed / _NS), duration(self._deadline_s)
+        if passed > self._deadline_s * NS:
+            took, limit = duration(passed / NS), duration(self._deadline_s)
             yield f"a save begins {took} into the cycle, after its deadline of {limit}"
         leaving, vanished = sum(event.vanished.values()), self._counts["vanished"]
         if leaving > vanished or (not event.allowance and leaving < vanished):

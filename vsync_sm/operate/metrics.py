@@ -24,11 +24,9 @@ from vsync_sm import __version__
 from vsync_sm.core.answer import ANSWERING, Health, Word, answer, now_at
 from vsync_sm.core.counters import BOUNDS_S, Counters, Histogram, counted
 from vsync_sm.core.events import Record
-from vsync_sm.core.insight import moment
+from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.machine import State
 from vsync_sm.core.shapes import View
-
-_NS = 1e9
 
 JournalSize = Callable[[], Mapping[str, float]]
 """What is known of the journal just now: `bytes`, `budget_bytes`, `budget_seconds`."""
@@ -140,7 +138,7 @@ def _of_moments(view: View) -> Iterator[Metric]:
         ("success", view.last_complete, "When the last complete cycle ended"),
         ("save", save, "When it last wrote the sync info"),
     ):
-        since = moment(ts) / _NS if ts else 0.0
+        since = moment(ts) / NS if ts else 0.0
         told = f"{what} (seconds since 1970; 0: never yet)."
         yield _gauge(f"last_{name}_timestamp_seconds", told, since)
 

@@ -11,14 +11,12 @@ import msgspec
 from vsync_sm.core import events as e
 from vsync_sm.core.choice import Choice, choice_in
 from vsync_sm.core.cost import Cost
+from vsync_sm.core.insight import NS
 from vsync_sm.core.present import count, printable, refusal, sentence, unchosen
 from vsync_sm.core.view import View
 
 SHOWN = 20
 """So many paths of each kind are listed for a person; `--json` lists all."""
-
-
-NS = 1_000_000_000
 
 
 class CheckReport:

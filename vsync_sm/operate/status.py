@@ -15,9 +15,10 @@ import orjson
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record, RunFinished, StatusFailed, StatusWritten
+from vsync_sm.core.insight import NS
 from vsync_sm.core.status_key import TELLING, status_value
 from vsync_sm.core.view import View
-from vsync_sm.origin.clock import NS, Clock
+from vsync_sm.origin.clock import Clock
 from vsync_sm.origin.inbox import Inbox, StatusTold
 
 WRITE_S = 5.0

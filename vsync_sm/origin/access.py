@@ -16,8 +16,9 @@ import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import TokenRenewed
+from vsync_sm.core.insight import NS
 from vsync_sm.core.lease import NOTHING_TO_DO, Lease, Step, lease
-from vsync_sm.origin.clock import NS, Clock, Random
+from vsync_sm.origin.clock import Clock, Random
 from vsync_sm.servers.http import Limit
 from vsync_sm.servers.vault import Grant, TokenFacts, Vault
 

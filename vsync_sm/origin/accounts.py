@@ -15,11 +15,11 @@ from vsync_sm.core.events import (
     SaveStarted,
     WorkerStopped,
 )
+from vsync_sm.core.insight import NS
 from vsync_sm.core.memory import Allowance, Memory, sha256
 from vsync_sm.core.safety import ALLOWANCE_S
 from vsync_sm.core.sync_info import mount_of
 from vsync_sm.core.view import View
-from vsync_sm.origin.clock import NS
 from vsync_sm.origin.saving import Recalled, Reindexed
 
 SAMPLE = 10

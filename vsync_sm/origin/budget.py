@@ -6,7 +6,8 @@ import threading
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Requests
-from vsync_sm.origin.clock import NS, Clock
+from vsync_sm.core.insight import NS
+from vsync_sm.origin.clock import Clock
 from vsync_sm.origin.patience import Cancelled
 from vsync_sm.origin.throttle import Throttle
 

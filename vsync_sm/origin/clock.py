@@ -9,8 +9,6 @@ from typing import Protocol
 
 from vsync_sm.core.insight import timestamp
 
-NS = 1_000_000_000
-
 # A cycle that was suspended for hours must find its deadline passed (Linux has this clock).
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 

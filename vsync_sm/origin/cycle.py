@@ -9,12 +9,13 @@ import msgspec
 
 from vsync_sm.core.choice import Choice
 from vsync_sm.core.events import BusyWorker, Event, Requests, WorkerStopped
+from vsync_sm.core.insight import NS
 from vsync_sm.core.memory import OpenSave
 from vsync_sm.core.safety import Limits
 from vsync_sm.core.save import SavePlan
 from vsync_sm.origin.access import Access
 from vsync_sm.origin.budget import Budget
-from vsync_sm.origin.clock import NS, Clock, Random
+from vsync_sm.origin.clock import Clock, Random
 from vsync_sm.origin.detailed import DetailedLists, Details
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.listing import Listed, Lister, list_everything

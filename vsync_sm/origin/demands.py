@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import Reason
 from vsync_sm.core.safety import obstacle
-from vsync_sm.origin.clock import NS, Clock
+from vsync_sm.origin.clock import Clock
 
 HALTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 """The signals that ask for a clean halt; a second one ends the run at once."""

@@ -16,6 +16,7 @@ import msgspec
 
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault
+from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import CYCLE, IllegalTrigger, Machine, Reason, State, Trigger
 from vsync_sm.core.memory import Allowance, Memory
 from vsync_sm.core.outcome import asked_to_stop
@@ -38,7 +39,6 @@ from vsync_sm.origin.alarms import (
     waits_long,
 )
 from vsync_sm.origin.checks import NotYet, Passed
-from vsync_sm.origin.clock import NS
 from vsync_sm.origin.cycle import Cycle
 from vsync_sm.origin.demands import TICK, Demands
 from vsync_sm.origin.hearing import Hearing

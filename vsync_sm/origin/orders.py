@@ -8,11 +8,12 @@ from enum import Enum
 import msgspec
 
 from vsync_sm.core.events import RunStarted
+from vsync_sm.core.insight import NS
 from vsync_sm.core.notice import Notice
 from vsync_sm.core.view import View
 from vsync_sm.journal.writer import Journal
 from vsync_sm.origin.checks import Required
-from vsync_sm.origin.clock import NS, Clock, Random
+from vsync_sm.origin.clock import Clock, Random
 from vsync_sm.origin.cycle import Servers, Terms
 from vsync_sm.origin.inbox import Inbox
 from vsync_sm.origin.keeper import TokenKeeper

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.events import RetryScheduled
-from vsync_sm.origin.clock import NS, Clock, Random
+from vsync_sm.core.insight import NS
+from vsync_sm.origin.clock import Clock, Random
 
 ATTEMPTS = 4
 """How often one request is sent at the most."""

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import ChecksPostponed
+from vsync_sm.core.insight import NS
 from vsync_sm.core.words import duration
 from vsync_sm.origin.budget import Budget
 from vsync_sm.origin.checks import NotYet, StartupChecks
-from vsync_sm.origin.clock import NS, Random
+from vsync_sm.origin.clock import Random
 from vsync_sm.origin.demands import Demands
 from vsync_sm.origin.orders import Hands, Orders
 from vsync_sm.origin.scope import Scope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from vsync_sm.origin.clock import NS
+from vsync_sm.core.insight import NS
 
 
 class Throttle:

@@ -26,11 +26,10 @@ from vsync_sm.core.events import (
     WorkerStarted,
     WorkerStopped,
 )
-from vsync_sm.core.insight import Insight, skip_reason
+from vsync_sm.core.insight import NS, Insight, skip_reason
 from vsync_sm.core.safety import Limits, failing_in_a_row, too_many_failed
 from vsync_sm.core.sync_info import bucket_of, change_of, data_path
 from vsync_sm.origin.access import Access
-from vsync_sm.origin.clock import NS
 from vsync_sm.origin.listing import Listed, Lister, SecretPath
 from vsync_sm.origin.patience import Cancelled
 from vsync_sm.origin.scope import BATCH, Scope

@@ -22,7 +22,7 @@ import hvac.utils
 import msgspec
 
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.core.insight import VersionState, refuse_no_moment
+from vsync_sm.core.insight import NS, VersionState, refuse_no_moment
 from vsync_sm.servers.freshness import INDEX
 from vsync_sm.servers.http import Limit, Reply, bounded
 from vsync_sm.servers.vault_client import parse
@@ -46,7 +46,6 @@ from vsync_sm.servers.vault_tokens import VaultTokens
 
 __all__ = ["Grant", "Health", "Metadata", "MetadataReads", "MountFacts", "TokenFacts", "Vault"]
 
-_NS = 1_000_000_000
 _READING = "reading"
 
 _MAY_READ = frozenset({"read", "root"})
@@ -300,4 +299,4 @@ def _date(text: str) -> int:
         when = None
     if when is None or when.tzinfo is None:
         raise ValueError(f"its Date header is no date: {text!r}")
-    return int(when.timestamp()) * _NS
+    return int(when.timestamp()) * NS
