@@ -57,6 +57,10 @@ keys:
 events:
     {{ bin }}/python -m tests.eventtable
 
+# write the modules for the docs anew from what they say of themselves
+modules:
+    {{ bin }}/python -m tests.moduletable
+
 # draw the console's screens for the docs anew, from the test journals
 screenshots:
     {{ bin }}/python -m tests.tui.screenshots

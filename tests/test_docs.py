@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import eventtable
+from tests import eventtable, moduletable
 from tests.diagram import PAGES, drawn
 from tests.snapshots import ROOT
 from vsync_sm import flags
@@ -75,6 +75,18 @@ def test_the_events_that_are_listed_are_the_programs() -> None:
     assert all(f"| `{word}` |" in text for word in EVENTS)
     with pytest.raises(ValueError, match="no <!-- events -->"):
         eventtable.listed("no events here")
+
+
+def test_the_modules_that_are_listed_are_the_programs() -> None:
+    text = moduletable.PAGE.read_text(encoding="utf-8")
+    assert moduletable.listed(text) == text, "stale: run `just modules`"
+    for module in sorted((*ROOT.glob("vsync_sm/**/*.py"), *ROOT.glob("tui/**/*.py"))):
+        _, _, section = text.partition(f"## {module.parent.relative_to(ROOT)}/\n")
+        name = f"| `{module.name}` | " if module.name != "__init__.py" else ""
+        assert section, module
+        assert name in section.partition("\n## ")[0], module
+    with pytest.raises(ValueError, match="no <!-- modules -->"):
+        moduletable.listed("no modules here")
 
 
 # --- the command line ------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from tests.snapshots import ROOT
 from tests.test_docs import commands
 from tui import flags as tui_flags
 from tui.glance import Badge
+from tui.replay.console import ReplayConsole
 from tui.tabs import TABS
 from tui.theme import MARK
 from tui.widgets.dialogs.help import BADGES, PLACES
+from tui.widgets.dialogs.keys import keys_of
 from vsync_sm import flags, where
 from vsync_sm.core.answer import MEANING
 from vsync_sm.core.commands import COMMANDS
@@ -38,6 +40,16 @@ def test_the_list_of_keys_is_the_programs() -> None:
     assert listed(CONSOLE) == CONSOLE, "stale: run `just keys`"
     with pytest.raises(ValueError, match="no <!-- keys -->"):
         listed("no keys here")
+
+
+def test_help_names_the_keys_that_go_back_in_time() -> None:
+    head, _, block = tui_flags.EPILOG.partition("\nkeys with --replay,")[2].partition("\n")
+    named = set(block.partition("\n\n")[0].split())
+    bound = {name for key in keys_of(ReplayConsole) for name in key.keys}
+    assert bound - {",", ".", "<", ">"} <= named  # the arrows are named, and ? lists all
+    assert {word for word in named if len(word) == 1} <= bound | {"a"}  # the article
+    assert not bound & set("paAH")
+    assert "in place of s p a A H" in head
 
 
 def test_words_and_badges_mean_what_the_program_says() -> None:

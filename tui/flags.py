@@ -30,7 +30,7 @@ ways in:
   vsync-tui                      run the origin in this process, and show it
   vsync-tui --attach             follow the vsync-sm --headless that writes the default journal
   vsync-tui --attach JOURNAL     follow this one, also before it is there and across restarts
-  vsync-tui --replay JOURNAL     go back and forth in a journal: Home, ] first fault, Space plays
+  vsync-tui --replay JOURNAL     go back and forth in a journal, or in a directory of its files
   vsync-tui --demo               try it on local servers; d tells what to try
 
 An attached console reads a file: it puts no load on Vault or Consul. Its commands go through the
@@ -41,6 +41,11 @@ keys (? lists them all):
   s sync now   p pause, resume   a abort the cycle   A allow what was refused   H halt
   t times: UTC, local, relative   T theme   m free the mouse   ctrl+p commands by name
   q       quit; where the origin runs in this process that halts it, so it asks first
+
+keys with --replay, in place of s p a A H (Home, then ]: the first fault):
+  Space play, stand still   + - speed   Home End   : go to a time, an event, a cycle, a path
+  ] [ fault, the one before   → ← event   ) ( phase   } { cycle   s S save
+  M mark this moment   = what is different: to the mark, or to the last good cycle   e take it along
 
 exit codes:
   0  quit, or the origin stopped as asked
