@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
+from tests.core.specimens import specimen
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import (
     EVENTS,
@@ -32,6 +34,9 @@ from vsync_sm.journal import codec
 from vsync_sm.journal.codec import decode, encode, writable
 
 SAMPLE = Path(__file__).parents[1] / "data" / "journal-v1.jsonl"
+EVERY_EVENT = SAMPLE.with_name("events-v1.jsonl")
+"""A line of each event, with all the fields that it had when it came."""
+
 TS = "2026-11-01T10:00:00.000001Z"
 
 # --- any record at all ------------------------------------------------------------------------
@@ -303,6 +308,19 @@ def test_an_older_line_is_migrated_step_by_step(monkeypatch: pytest.MonkeyPatch)
     assert record.event == CheckPassed(check="consul", detail="d")
     with pytest.raises(JournalError, match="not a line of version 1"):
         read(a_line(type="probe_passed"))
+
+
+def test_no_event_and_no_field_of_an_older_line_is_lost() -> None:
+    lines = EVERY_EVENT.read_bytes().splitlines()
+    for line in lines:
+        fields = orjson.loads(line)
+        again = orjson.loads(encode(read(line)))
+        lost = [name for name in fields if name not in again]
+        assert not lost, f"{fields['type']}: a rename is a new version, with a migration"
+        assert {name: again[name] for name in fields} == fields
+    for word in EVENTS.keys() - {orjson.loads(line)["type"] for line in lines}:
+        record = Record(len(lines) + 1, TS, 1, "run-1", specimen(EVENTS[word]))
+        pytest.fail(f"add this line to {EVERY_EVENT.name}: {encode(record).decode()}")
 
 
 def test_the_journal_of_the_first_release_is_read_for_ever() -> None:
