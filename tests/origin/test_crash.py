@@ -18,7 +18,11 @@ from tests.origin.driver import FLUSHED, LOST, TORN, Driven, Step, drive, kill
 from tests.workshop import Run, Workshop, events
 from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
+from vsync_sm.core.outcome import CRASHED
+from vsync_sm.core.pairs import pair_of
 from vsync_sm.core.sync_info import bucket_of
+from vsync_sm.journal.comparing import compare
+from vsync_sm.journal.sketch import sketch_of
 
 KILLED = -signal.SIGKILL
 
@@ -62,6 +66,10 @@ def recovers(shop: Workshop, left: list[Record], **how: Any) -> Run:
         assert not recovered
     assert len(run.all(e.SaveReconciled)) == open_save(left)
     shop.replayed()
+    if events(left, e.CycleStarted) and not events(left, e.CycleFinished):
+        drawn = sketch_of(shop.records(), left[-1].cycle)
+        assert drawn is not None
+        assert drawn.outcome == CRASHED
     return run
 
 
@@ -114,6 +122,9 @@ def test_killed_around_a_save(shop: Workshop, mount: str, how: str) -> None:
     assert open_save(left) == (how == FLUSHED)
     assert [each.outcome for each in run.all(e.SaveReconciled)] == failed
     assert run.outcome == "saved"
+    cycle = compare(shop.journal, pair_of("failed")).comparison.second.cycle
+    assert cycle is not None
+    assert (cycle.number, cycle.outcome) == (left[-1].cycle, CRASHED)
 
     shop.vault.put(mount, "secret-2")
     left = crash(shop, kill(how, type="save_committed"))
