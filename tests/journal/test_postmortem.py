@@ -106,6 +106,14 @@ def tables(told: str) -> list[list[str]]:
     return found
 
 
+def test_where_the_time_went_until_a_crash() -> None:
+    told = page([record for record in night("crashed") if record.cycle != 4])
+    assert "| Phase | cycle 10 (cut short by a crash) | cycle 9 (unchanged) | difference |" in told
+    assert "| working | 51.2 s | 1.49 s | +49.7 s |" in told
+    assert "| saving |  | 2 ms | not reached |" in told
+    assert "| all of it | 51.7 s | 2.03 s | +49.7 s |" in told
+
+
 def test_a_cycle_that_a_second_signal_cut_off_did_not_fail() -> None:
     records = list(NIGHTS["working"]().records)
     end = e.RunFinished(exit_code=130, why="a second signal (SIGINT)")

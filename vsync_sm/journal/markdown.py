@@ -163,21 +163,23 @@ class _Page:
 
     def phases(self) -> Iterator[str]:
         failed, good = self.told.failed, self.told.good
-        if failed is None or failed.finished is None:
+        if failed is None or not failed.phases:
             return
-        ours = failed.finished
-        heading = f"| Phase | cycle {failed.number} ({ours.facts.outcome}) |"
+        done, ours = failed.finished, failed.phases
+        how = "cut short by a crash" if done is None else done.facts.outcome
+        heading = f"| Phase | cycle {failed.number} ({how}) |"
         if good is None:
             yield f"{heading}\n| --- | ---: |"
         else:
             yield f"{heading} cycle {good.number} ({good.facts.outcome}) | difference |"
             yield "| --- | ---: | ---: | ---: |"
         theirs = good.phases if good is not None else {}
-        for phase in (*_PHASES, *sorted({*ours.phases, *theirs} - {*_PHASES})):
-            if phase in ours.phases or phase in theirs:
-                yield _held_against(phase, ours.phases.get(phase), theirs.get(phase), good)
+        for phase in (*_PHASES, *sorted({*ours, *theirs} - {*_PHASES})):
+            if phase in ours or phase in theirs:
+                yield _held_against(phase, ours.get(phase), theirs.get(phase), good)
         whole = None if good is None else good.seconds
-        yield _held_against("all of it", ours.seconds, whole, good)
+        seconds = sum(ours.values()) if done is None else done.seconds
+        yield _held_against("all of it", seconds, whole, good)
 
     # --- doubts, and how it was made ---
 

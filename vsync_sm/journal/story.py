@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vsync_sm.core import events as e
+from vsync_sm.core.insight import NS
 from vsync_sm.core.shapes import Finished, Outcomes, Pause, View
 from vsync_sm.journal.audit import Contradiction
 
@@ -74,8 +75,8 @@ class RunTail(msgspec.Struct, frozen=True):
 class CycleTold(msgspec.Struct, frozen=True):
     """A cycle with what is worth telling of it; `finished` is None for one that was cut short.
 
-    `retries` counts by kind, `left_out` by type what was too much to tell one by one. `detail`:
-    its events have been told before it.
+    `retries` counts by kind, `left_out` by type what was too much to tell one by one. `phases` are
+    its phases in seconds, as far as it came. `detail`: its events have been told before it.
     """
 
     line: int
@@ -88,6 +89,7 @@ class CycleTold(msgspec.Struct, frozen=True):
     entries: tuple[Told | Contradiction, ...]
     retries: dict[str, int]
     left_out: dict[str, int]
+    phases: dict[str, float] = {}
     detail: bool = False
 
 
@@ -141,7 +143,18 @@ class _Chapter:
             else:
                 self.left_out[event.type] += 1
 
-    def told(self, line: int, state: str, finished: Finished | None) -> CycleTold:
+    def cut_short(self, view: View) -> CycleTold:
+        """It has no end; `view` is the last one that knew of it."""
+        return self._told(0, view, None, _reached(view, self.number))
+
+    def over(self, line: int, view: View, finished: Finished | None) -> CycleTold:
+        """It has ended, in this line; None: how, its own file of a history tells."""
+        phases = finished.phases if finished is not None else {}
+        return self._told(line, view, finished, phases)
+
+    def _told(
+        self, line: int, view: View, finished: Finished | None, phases: dict[str, float]
+    ) -> CycleTold:
         return CycleTold(
             line=line,
             run=self.run,
@@ -149,11 +162,23 @@ class _Chapter:
             asked=self.asked,
             started=self.started,
             finished=finished,
-            state=state,
+            state=view.state.name,
             entries=tuple(self.entries),
             retries=dict(sorted(self.retries.items())),
             left_out=dict(sorted(self.left_out.items())),
+            phases=phases,
         )
+
+
+def _reached(view: View, number: int) -> dict[str, float]:
+    """The phases of the cycle that goes on, seconds each, as far as it came."""
+    cycle = view.cycle
+    if cycle is None or cycle.number != number:
+        return {}
+    return {
+        each.name: (view.now.mono - each.since.mono) / NS if each.seconds is None else each.seconds
+        for each in cycle.phases
+    }
 
 
 class Story:
@@ -190,7 +215,7 @@ class Story:
             yield from self._segment_opened(line, record, event, view, first=not before.seq)
             return
         if isinstance(event, e.CycleStarted):
-            yield from self._cycle_started(line, record, event, view)
+            yield from self._cycle_started(line, record, event, view, before)
         if self._news(event):
             yield from self._tell(line, record)
         if isinstance(event, e.CycleFinished):
@@ -248,7 +273,7 @@ class Story:
         chapter, self._chapter = self._chapter, None
         cut_short = chapter is not None and self._only in {None, chapter.number}
         if chapter is not None and cut_short:
-            yield chapter.told(0, view.state.name, None)
+            yield chapter.cut_short(view)
         if self._told_run and (self._only is None or cut_short):
             yield RunTail(
                 run=self._run,
@@ -279,11 +304,11 @@ class Story:
         return event.server in was
 
     def _cycle_started(
-        self, line: int, record: e.Record, event: e.CycleStarted, view: View
+        self, line: int, record: e.Record, event: e.CycleStarted, view: View, before: View
     ) -> Iterator[Item]:
         number = record.cycle or view.last_cycle
         if self._chapter is not None and self._only is None:
-            yield self._chapter.told(0, view.state.name, None)
+            yield self._chapter.cut_short(before)
         self._chapter = _Chapter(line, record.run, number, event.asked, record.ts)
         if self._only == number:
             self.found = True
@@ -307,7 +332,7 @@ class Story:
             return
         last = view.history[-1] if view.history else None
         finished = last if last is not None and last.number == chapter.number else None
-        told = chapter.told(line, view.state.name, finished)
+        told = chapter.over(line, view, finished)
         yield told if self._only is None else replace(told, detail=True)
 
 

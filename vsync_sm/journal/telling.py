@@ -291,7 +291,7 @@ def _cycle_object(item: CycleTold) -> dict[str, Any]:
         "started": item.started,
         "finished": None if done is None else done.finished,
         "seconds": None if done is None else done.seconds,
-        "phases": None if done is None else done.phases,
+        "phases": item.phases,
         "outcome": None if done is None else done.facts.outcome,
         "state": item.state,
         "facts": None if done is None else msgspec.to_builtins(done.facts),
