@@ -11,6 +11,7 @@ import io
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +23,14 @@ from textual.widgets import Input
 
 from tests.tui.night import Night
 from tests.workshop import PATIENCE_S
+from tui import tabs
 from tui.app import Console
 from tui.feed import Feed, LiveFeed
 from tui.follow import FollowFeed
 from tui.replay.console import ReplayConsole
-from tui.replay.feed import PlayFeed
+from tui.replay.feed import PlayFeed, Standing
+from tui.widgets.journal import JournalPanel
+from tui.widgets.path import PathPanel
 from vsync_sm.core.commands import Done
 from vsync_sm.core.memory import Memory
 from vsync_sm.journal.past import Past
@@ -199,7 +203,7 @@ async def _take(scene: Scene, night: Night, journal: Path, seq: int) -> Photo:
     app = console(scene, night, journal)
     async with app.run_test(size=scene.size) as pilot:
         await _until(pilot, lambda: app.glance is not None and app.glance.view.seq == seq)
-        await _until(pilot, lambda: app.unreachable == scene.unreachable)
+        await _until(pilot, lambda: app.unreachable == scene.unreachable and not app._asking)
         await _until(pilot, lambda: _indexed(app))
         await _settled(pilot, app)
         for key in scene.keys:
@@ -229,8 +233,10 @@ async def _until(pilot: Pilot[Any], there: Callable[[], bool]) -> None:
 
 
 async def _settled(pilot: Pilot[Any], app: Console) -> None:
-    """Until nothing more changes: panels may read the journal in threads."""
+    """Until nothing more changes: neither what threads find out, nor what is drawn of it."""
     until = time.monotonic() + PATIENCE_S
+    await _caught_up(pilot, app)
+    await _until(pilot, lambda: _looked_through(app))
     last: list[Segment] = []
     same = 0
     while same < SAME:
@@ -242,3 +248,33 @@ async def _settled(pilot: Pilot[Any], app: Console) -> None:
         last, same = drawn, same + 1 if drawn == last else 0
         if time.monotonic() > until:
             raise AssertionError("the screen does not come to rest")
+
+
+async def _caught_up(pilot: Pilot[Any], app: Console) -> None:
+    """Until the clock stands where the keys have moved it."""
+    if not isinstance(app, ReplayConsole):
+        return
+    for _ in range(2):  # what stands there first may have been begun before the last key
+        await _until(pilot, partial(_moved_on, app, app.player.standing))
+
+
+def _moved_on(app: ReplayConsole, before: Standing) -> bool:
+    app.paint_now()  # it wakes the thread that moves the clock
+    return app.player.standing is not before
+
+
+def _looked_through(app: Console) -> bool:
+    """Whether all is found that panels look for in the journal."""
+    app.paint_now()  # it takes what was found
+    base = app.screen_stack[0]
+    pane = tabs.shown(base)
+    if pane is None:
+        return False
+    looking = any(panel.looking for panel in pane.query(PathPanel))
+    return not looking and all(_sifted(panel) for panel in pane.query(JournalPanel))
+
+
+def _sifted(panel: JournalPanel) -> bool:
+    behind = panel._behind
+    counted = panel._pages.progress == 1 or panel._pages.missing
+    return counted and behind.seek is None and (behind.sift is None or behind.sift.done)

@@ -525,6 +525,7 @@ def test_a_question_that_nobody_asks_any_more_is_given_up(
         await until(pilot, lambda: given_up == ["secret/a"])
         panel.show_path("secret/b")
         await until(pilot, lambda: given_up == ["secret/a", "secret/b"])
+        await until(pilot, lambda: panel.answers.read == 0.5)
         await painted(pilot, panel, glance(view_of()))
         assert "looking for secret/b: 50 % of the journal" in stage.text()
         assert "went wrong" not in stage.text()
