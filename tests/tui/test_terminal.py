@@ -295,7 +295,8 @@ def test_a_journal_that_is_missing_cannot_be_replayed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("readonly", [(), ("--readonly",)], ids=["", "readonly"])
 def test_demo(tmp_path: Path, readonly: tuple[str, ...]) -> None:
     with opened(tmp_path, "--demo", *readonly) as screen:
-        screen.wait_for("LIVE", "IN SYNC", "d tells what to try")
+        screen.wait_for("LIVE", "d tells what to try")  # not for long
+        screen.wait_for("IN SYNC")
         screen.press("d")
         screen.wait_for("What to try in the demo", "kill -STOP")
         screen.press("d")
