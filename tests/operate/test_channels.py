@@ -29,6 +29,7 @@ from vsync_sm.config import ConfigError, notify_settings
 from vsync_sm.config.loading import load
 from vsync_sm.core import events as e
 from vsync_sm.core.notice import Notice
+from vsync_sm.local.process import _free_ports
 from vsync_sm.operate import channels
 from vsync_sm.operate.channels import (
     command_channel,
@@ -92,13 +93,6 @@ def make_hook() -> Iterator[Callable[..., Hook]]:
     yield make
     for hook in made:
         hook.close()
-
-
-def free_port() -> int:
-    """A port on which nobody listens just now."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
 
 
 @pytest.fixture
@@ -211,8 +205,8 @@ def test_mail(workshop: Workshop) -> None:
             kept.put(envelope)
             return "250 OK"
 
-    port = free_port()
-    controller = Controller(Sink(), hostname="127.0.0.1", port=port)
+    (port,) = _free_ports(1, 0)
+    controller = Controller(Sink(), hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S)
     controller.start()
     try:
         url = f"mailto://127.0.0.1:{port}/?from=vsync@example.com&to=ada@example.com"

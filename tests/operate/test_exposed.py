@@ -25,6 +25,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.insight import NS, moment
 from vsync_sm.core.view import View
+from vsync_sm.local.process import _free_ports
 from vsync_sm.operate import health, web
 from vsync_sm.operate.exposed import Exposed
 from vsync_sm.operate.web import JSON, TEXT, Reply, Web
@@ -147,10 +148,10 @@ def test_who_sends_a_byte_now_and_then_is_sent_away(
 
 
 def test_who_does_not_take_the_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "IDLE_S", 0.3)
     asked = threading.Event()
 
     def huge(_: str) -> Reply:
+        monkeypatch.setattr(web, "IDLE_S", 0.3)  # from now on: the question may come late
         asked.set()
         return Reply(HTTPStatus.OK, TEXT, bytes(50_000_000))
 
@@ -171,8 +172,8 @@ def test_nobody_listens_after_the_end(served: Web) -> None:
 
 
 def test_a_port_that_is_taken_is_said() -> None:
-    first = Web("127.0.0.1", 0)
-    port = int(first.address.rpartition(":")[2])
+    (port,) = _free_ports(1, 0)  # one that no outgoing connection takes in between
+    first = Web("127.0.0.1", port)
     with pytest.raises(Fault, match=f"127.0.0.1 port {port} cannot be listened at") as caught:
         Web("127.0.0.1", port)
     assert caught.value.kind is FaultKind.CHECK_FAILED

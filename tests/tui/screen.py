@@ -39,7 +39,7 @@ _FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 _ID = re.compile(r"terminal-\d+")
 _COMMENT = re.compile(r"\s*<!--.*?-->")
 
-SAME = 3
+SAME = 2
 """So often a screen must look the same before it is taken to stand still."""
 
 TYPED = "…"

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
 from tests.journal.example import numbered, one_saved_cycle
+from tests.tui.piloted import until as comes
 from tests.tui.stage import (
     Stage,
     aborted,
@@ -422,7 +423,9 @@ def test_what_is_typed_is_text_and_the_keys_that_are_not_are_offered(journal: Pa
     async def act() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             panel = app.query_one(PathPanel)
-            await pilot.press(*"62026/s?q")
+            await pilot.press("6")
+            await comes(lambda: panel.field.has_focus)
+            await pilot.press(*"2026/s?q")
             assert panel.field.value == "2026/s?q"
             tabs = app.query_one(TabbedContent)
             assert tabs.active == "path"

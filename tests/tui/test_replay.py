@@ -154,6 +154,7 @@ def wrong_said(watched: Watched, words: str) -> bool:
 def test_a_click_on_the_bar_goes_there() -> None:
     async def test(watched: Watched) -> None:
         bar = watched.app.query_one(PositionBar)
+        await watched.until(lambda: "!" in watched.bar())
         at = watched.bar().index("!")
         await watched.pilot.click(bar, offset=(at + 1, 0))  # beside the padding
         await watched.at(FAULT)

@@ -50,6 +50,7 @@ def test_the_journal_ends_at_the_moment(journal: Path) -> None:
         await watched.until(lambda: lines.matches is not None and lines.count)
         await watched.until(lambda: panel._behind.sift is not None and panel._behind.sift.done)
         early = [seq for seq in PLACES["fault"] if seq <= FAULT]
+        watched.app.paint_now()  # what was found last
         faults = sum("fault_raised" in line for line in lines.screen_text)
         assert faults == len(early) < len(PLACES["fault"])
         assert str(panel.border_subtitle).startswith(f"{lines.count} of {FAULT:,} match")

@@ -154,7 +154,7 @@ def test_what_is_not_indexed_yet_is_waited_for() -> None:
         assert watched.glance.view.seq == 3000
         past.known, past.share = past.last, 1.0
         await watched.at(4000)
-        assert "indexed" not in watched.bar()
+        await watched.until(lambda: "indexed" not in watched.bar())
 
     walk(past, test)
 
