@@ -18,7 +18,8 @@ taken (None: all). Of several rules the one made last is asked first.
     .note(heard)                     passes on, and appends what was sent, headers and all
     .alter(change)                   passes on, and changes the server's answer
     .without(header)                 passes on, and leaves out one header of the answer
-    .say_twice()                     passes on, and sends the server's answer twice
+    .say_twice()                     passes on, sends the server's answer twice, and closes
+    .say_again(cue, said)            passes on, sends the answer, again when there is a cue, closes
     .drip(seconds, part)             passes on, then sends the answer byte by byte
     .drop_before()                   closes the connection instead of passing on
     .lose_reply()                    passes on, then closes the connection instead of answering
@@ -180,12 +181,26 @@ class Rule:
         )
 
     def say_twice(self) -> Rule:
-        """The second time comes with the first, after it, or when the next request is under way."""
+        """Sends the server's answer two times over, at once."""
 
         def handle(request: Request) -> Answer:
-            answer = request.pass_on()
-            request.send(b"".join(_bytes(answer, request.method)))
-            return answer
+            request.send(2 * b"".join(_bytes(request.pass_on(), request.method)))
+            raise Closed
+
+        return self._do(handle)
+
+    def say_again(self, cue: threading.Event, said: threading.Event) -> Rule:
+        """Sends the server's answer, and once more when there is a `cue`; it is `said` then."""
+
+        def handle(request: Request) -> Answer:
+            answer = b"".join(_bytes(request.pass_on(), request.method))
+            request.send(answer)
+            while not cue.wait(0.02):
+                if self._proxy.closing.is_set():
+                    raise Closed
+            request.send(answer)
+            said.set()
+            raise Closed
 
         return self._do(handle)
 

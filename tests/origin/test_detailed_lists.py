@@ -20,7 +20,7 @@ from tests.workshop import Run, Workshop, events
 from vsync_sm.core import events as e
 from vsync_sm.origin import detailed
 from vsync_sm.origin.detailed import STRIKES, DetailedLists
-from vsync_sm.servers import http
+from vsync_sm.servers import handle
 from vsync_sm.servers.vault import Health
 
 AUTO = {"detailedMetadata": "auto"}
@@ -229,7 +229,7 @@ FALLS_BACK: dict[str, tuple[Callable[[Any], object], str]] = {
 def test_a_folder_that_cannot_be_listed_so_is_read_path_by_path(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(http, "MAX_BODY", 200_000)
+    monkeypatch.setattr(handle, "MAX_BODY", 200_000)
     misbehave, kind = FALLS_BACK[how]
     bench.fill([*FOLDER, "m/1", "m/2", "m/3"])
     misbehave(bench.vault.when(method="LIST", path=".*detailed-metadata/n/"))

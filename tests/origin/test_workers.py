@@ -46,6 +46,7 @@ class Reads:
         self.sent: list[str] = []
         self.most = 0
         self.closed = False
+        self.looks = 0
         self._under: list[tuple[Any, str]] = []
 
     def reads(self, most: int) -> Reads:
@@ -72,6 +73,10 @@ class Reads:
         if not over:
             time.sleep(min(wait_s, 0.001))
         return [(key, self.ends.get(path, THERE)) for key, path in over]
+
+    def expect_silence(self) -> None:
+        """Notes it."""
+        self.looks += 1
 
     def close(self) -> None:
         """Notes it."""
@@ -191,7 +196,10 @@ def test_each_path_ends_once_and_suspects_come_last() -> None:
     assert found["m/data/old"][0] == "plain"
     assert reads.sent == [*MANY, "gone", "bad", "last", "old", "older"]
     assert reads.most == 3
-    assert reads.closed
+    assert not reads.closed, "what comes late would not be seen"
+    stage.driver.expect_silence()
+    stage.driver.close()
+    assert (reads.looks, reads.closed) == (1, True)
     assert not any(worker.open for worker in stage.workers)
 
 

@@ -17,7 +17,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.raw import Dripped, Never, RawServer
 from tests.servers.test_parallel import reply, secret
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.servers import http
+from vsync_sm.servers import handle
 from vsync_sm.servers.http import Tls
 
 pytestmark = pytest.mark.usefixtures("nothing_around")
@@ -247,6 +247,6 @@ def test_a_server_that_drips() -> None:
 
 def test_a_body_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """hvac keeps whatever comes."""
-    monkeypatch.setattr(http, "MAX_BODY", 10)
+    monkeypatch.setattr(handle, "MAX_BODY", 10)
     with RawServer(GOOD) as server:
         assert each(server.address) == alike("too large", "found")

@@ -15,7 +15,7 @@ from tests.misbehave import Misbehave
 from tests.servers.raw import OK, RawServer
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.local import ConsulServer
-from vsync_sm.servers import http
+from vsync_sm.servers import handle, http
 from vsync_sm.servers.http import Reply, Tls, Transport
 
 
@@ -255,7 +255,7 @@ def test_what_does_not_speak_http_is_not_vault() -> None:
 
 
 def test_a_body_above_the_cap_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_BODY", 4)
+    monkeypatch.setattr(handle, "MAX_BODY", 4)
     with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12345") as server:
         assert fault_of(f"{server.address}/x").kind is FaultKind.TOO_LARGE
 

@@ -19,7 +19,7 @@ from tests.support import VaultApi
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.insight import VersionState
 from vsync_sm.local import BaoServer
-from vsync_sm.servers import http
+from vsync_sm.servers import handle
 from vsync_sm.servers.http import Tls, Transport
 from vsync_sm.servers.parallel import ParallelReads
 from vsync_sm.servers.vault import Metadata, Vault
@@ -260,7 +260,7 @@ def test_every_reply_means_the_same_one_by_one_and_many_at_a_time(end: str) -> N
 
 
 def test_a_body_above_the_cap_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_BODY", 4)
+    monkeypatch.setattr(handle, "MAX_BODY", 4)
     with RawServer(GOOD) as server:
         vault = Vault(address=server.address, token="t")
         (many,) = all_of(vault, "x")
@@ -270,7 +270,7 @@ def test_a_body_above_the_cap_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_cap_is_each_bodys_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_BODY", len(GOOD.partition(b"\r\n\r\n")[2]))
+    monkeypatch.setattr(handle, "MAX_BODY", len(GOOD.partition(b"\r\n\r\n")[2]))
     with RawServer(GOOD) as server:
         assert one_after_another(server, 3) == [FOUND] * 3
 

@@ -152,14 +152,10 @@ class Driver:
         """Begin."""
         self.threads[0].start()
 
-    def check(self) -> None:
-        """Look at the connections once more, when all paths have ended and time has passed.
-
-        Raises:
-            Fault: SURPLUS_REPLY, Vault said more than it was asked.
-        """
+    def expect_silence(self) -> None:
+        """As `Vault.expect_silence`, when all paths have ended. Raises the same."""
         if self._reads is not None:
-            self._reads.check()
+            self._reads.expect_silence()
 
     def close(self) -> None:
         """Let go of the connections, when all threads have ended."""

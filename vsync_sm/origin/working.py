@@ -141,7 +141,8 @@ class Crew:
         try:
             for mount, accessor in self._listed.accessors.items():
                 self._refuse_new_accessor(mount, accessor)
-            self._driver.check()
+            self._driver.expect_silence()
+            self._vault.expect_silence()
         finally:
             self._driver.close()
         return Worked(self._sync_info, self._carry(carried))

@@ -6,21 +6,18 @@ server that drips cannot outlast it, and it runs with the GIL released.
 
 from __future__ import annotations
 
-import math
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 import certifi
 import msgspec
 import pycurl
 
-from vsync_sm import __version__
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.servers.handle import MAX_BODY, Handles, Receiver, set_limit
 from vsync_sm.servers.idle import Idle
 from vsync_sm.servers.proxies import Proxies
 
@@ -30,20 +27,10 @@ Limit = Callable[[], float]
 It raises `Fault(DEADLINE)` itself when nothing is left; the caller may count requests with it.
 """
 
-MAX_BODY = 1 << 30
-"""The most bytes that a reply's body may have: 1 GiB, far above any real one."""
-
 _READS = frozenset({"GET", "LIST"})
 _REPEATABLE = _READS | {"HEAD"}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_BODILESS = (b"204", b"304")
 _EXCERPT = 200
-_DAY = 86_400.0
-
-# pycurl has no name for this option (libcurl 7.87 on). Without it the end of a thread, or of the
-# process, waits for a resolver that a timeout has given up long ago (seen: 9 s).
-_QUICK_EXIT = 322
-_HAS_QUICK_EXIT = pycurl.version_info()[2] >= 0x075700
 
 _BROKEN_OFF = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
 _NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
@@ -176,118 +163,8 @@ def excerpt(text: str | bytes, *secrets: str | None) -> str:
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
 
 
-@lru_cache(maxsize=128)
-def _field(line: bytes) -> tuple[str, str]:
-    """A header line's name and value, the name "" where it is none. Most lines come again."""
-    name, colon, value = line.decode("latin-1").partition(":")
-    return (name.strip().lower(), value.strip()) if colon else ("", "")
-
-
-class Receiver:
-    """Takes one reply after another as libcurl hands them over; `reset` before each."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.header = self.lines.append  # once a header line: nothing of ours runs for it
-        self.too_large = False
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def reset(self) -> None:
-        """Nothing has come yet."""
-        self.lines.clear()
-        self.too_large = False
-        self._chunks.clear()
-        self._size = 0
-
-    def headers(self) -> dict[str, str] | None:
-        """Those of the last reply; None: the empty line that ends them never came.
-
-        A proxy's and a 1xx come before it. Behind it come trailers, which nobody asks for; libcurl
-        tells of no empty line after those.
-        """
-        headers: dict[str, str] = {}
-        whole = False
-        for line in self.lines:
-            if line.startswith(b"HTTP/"):
-                headers.clear()
-                whole = False
-            elif not whole:
-                name, value = _field(line)
-                if name:
-                    headers[name] = f"{headers[name]}, {value}" if name in headers else value
-                else:
-                    whole = not line.strip()
-        return headers if whole else None
-
-    def to_be_kept(self, headers: Mapping[str, str]) -> bool:
-        """Whether nothing in the last reply's head, `headers` with it, ends its connection.
-
-        Libcurl closes one all the same where more came with a reply than its `Content-Length`.
-        """
-        said = f"{headers.get('connection', '')},{headers.get('proxy-connection', '')}".lower()
-        status_line = [line for line in self.lines if line.startswith(b"HTTP/")][-1]
-        return (
-            status_line.startswith(b"HTTP/1.1 ")
-            and "close" not in said
-            and ("content-length" in headers or status_line[9:12] in _BODILESS)
-        )
-
-    def chunk(self, data: bytes) -> int | None:
-        self._size += len(data)
-        if self._size > MAX_BODY:
-            self.too_large = True
-            return 0  # not what it handed over: libcurl gives up
-        self._chunks.append(data)
-        return None
-
-    def body(self) -> bytes:
-        """The body; the receiver, which the handle keeps until its next request, lets go of it."""
-        body = b"".join(self._chunks)
-        self._chunks.clear()
-        return body
-
-
-def set_up(curl: pycurl.Curl) -> None:
-    """The options of every request, for a handle that has none."""
-    curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
-    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-    curl.setopt(pycurl.PATH_AS_IS, 1)
-    curl.setopt(pycurl.MAXCONNECTS, 1)
-    curl.setopt(pycurl.NOPROXY, "")  # else libcurl looks again
-    curl.setopt(pycurl.USERAGENT, f"vsync-sm/{__version__}")
-    if _HAS_QUICK_EXIT:
-        curl.setopt(_QUICK_EXIT, 1)
-
-
-def set_limit(curl: pycurl.Curl, seconds: float) -> None:
-    """A transfer takes no longer than this in total."""
-    milliseconds = math.ceil(min(seconds, _DAY) * 1000)
-    curl.setopt(pycurl.TIMEOUT_MS, max(1, milliseconds))  # 0 would be: for ever
-
-
-class _Own(threading.local):
-    """A thread's own handle, with its connection, and what it was set up with last."""
-
-    curl: pycurl.Curl | None = None
-    plain = False
-    headers: Mapping[str, str] | None = None
-    lines: tuple[bytes, ...] = ()
-
-    def __init__(self) -> None:
-        self.idle = Idle()
-
-    def drop(self) -> None:
-        """Close the connection."""
-        self.idle.clear()
-        if self.curl is not None:
-            self.curl.close()
-            self.curl = None
-
-
 class Transport:
-    """Sends requests to one server. Safe to share: every thread gets a connection of its own.
+    """Sends requests to one server. Safe to share: each request has a connection of its own.
 
     Connections are kept alive. Libcurl notices one that the server has closed meanwhile and sends
     the request again on a fresh one; a write always gets a fresh one, so that it is never sent
@@ -300,7 +177,8 @@ class Transport:
         self._server = server
         self._tls = tls or Tls()
         self._proxies = Proxies()
-        self._own = _Own()
+        self._handles = Handles()
+        self._known: tuple[Mapping[str, str] | None, tuple[bytes, ...]] = (None, ())
 
     def request(
         self,
@@ -327,39 +205,49 @@ class Transport:
                 or NOT_CONSUL (not HTTP), SURPLUS_REPLY (one more than was asked for came; earlier
                 ones may be others'), and what `limit` raises.
         """
-        own = self._own
-        if own.idle.unasked():
-            own.drop()
-            raise self.surplus(url)
         lines = self.header_lines(headers)
-        plain = method in _READS and not body and url.startswith("http:")
-        curl, receiver = self._handle(plain=plain), Receiver()
-        lines = self.address(curl, url, lines)
-        curl.setopt(pycurl.HTTPHEADER, lines)
-        curl.setopt(pycurl.HEADERFUNCTION, receiver.header)
-        curl.setopt(pycurl.WRITEFUNCTION, receiver.chunk)
-        if method == "HEAD":
-            curl.setopt(pycurl.NOBODY, 1)
-        elif body or method not in _REPEATABLE:  # an empty one has a Content-Length too
-            curl.setopt(pycurl.POSTFIELDS, body)
-        curl.setopt(pycurl.CUSTOMREQUEST, method)
-        if method not in _REPEATABLE:
-            curl.setopt(pycurl.FRESH_CONNECT, 1)
-        set_limit(curl, limit())
-        own.idle.clear()
+        read, repeatable = method in _READS, method in _REPEATABLE
+        handle, receiver = self._handles.take(), Receiver()
         try:
+            if handle.idle.unasked():
+                raise self.surplus(url)
+            curl = handle.anew(plain=read and not body and url.startswith("http:"))
+            lines = self.address(curl, url, lines)
+            curl.setopt(pycurl.HTTPHEADER, lines)
+            curl.setopt(pycurl.HEADERFUNCTION, receiver.header)
+            curl.setopt(pycurl.WRITEFUNCTION, receiver.chunk)
+            if method == "HEAD":
+                curl.setopt(pycurl.NOBODY, 1)
+            elif body or not repeatable:  # an empty one has a Content-Length too
+                curl.setopt(pycurl.POSTFIELDS, body)
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+            if not repeatable:
+                curl.setopt(pycurl.FRESH_CONNECT, 1)
+            set_limit(curl, limit())
+            handle.idle.clear()
             curl.perform()
-            reply = self.reply(curl, receiver, url, own.idle, read=method in _READS)
+            reply = self.reply(curl, receiver, url, handle.idle, read=read)
         except pycurl.error as error:
-            own.drop()
+            handle.close()
             code, text = error.args
             raise self.fault(code, text, url, too_large=receiver.too_large) from None
-        except Fault:
-            own.drop()
+        except BaseException:
+            handle.close()
             raise
-        if not own.idle:  # after a write, an older connection may be there still
-            own.drop()
+        self._handles.give_back(handle)
         return reply
+
+    def expect_silence(self, url: str) -> None:
+        """Look at all connections that no request uses; `url` is the server's, for a message.
+
+        Where a stray reply was taken for one asked for, and each after it for the next, the last
+        true one comes behind them.
+
+        Raises:
+            Fault: SURPLUS_REPLY, something came.
+        """
+        if self._handles.unasked():
+            raise self.surplus(url)
 
     def reply(
         self, curl: pycurl.Curl, receiver: Receiver, url: str, idle: Idle, *, read: bool = True
@@ -379,24 +267,6 @@ class Transport:
             raise self.surplus(url)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
         return Reply(status=status, headers=headers, body=receiver.body())
-
-    def _handle(self, *, plain: bool) -> pycurl.Curl:
-        """This thread's handle, its options as new, its connection kept.
-
-        `plain`: the request sets nothing but what each request sets anew. After another such one
-        the handle is as good as new.
-        """
-        own = self._own
-        was_plain, own.plain = own.plain, plain
-        curl = own.curl
-        if curl is not None and plain and was_plain:
-            return curl
-        if curl is None:
-            curl = own.curl = pycurl.Curl()
-        else:
-            curl.reset()
-        set_up(curl)
-        return curl
 
     def address(self, curl: pycurl.Curl, url: str, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Sets up where a request goes, TLS with it; its header lines, perhaps with another one."""
@@ -429,9 +299,10 @@ class Transport:
 
     def header_lines(self, headers: Mapping[str, str]) -> tuple[bytes, ...]:
         """The lines that are sent for `headers`. Raises Fault: CONFIGURATION, they cannot be."""
-        if headers == self._own.headers:  # a worker sends the same ones again and again
-            return self._own.lines
-        lines = [b"Expect:", b"Content-Type:"]  # none of libcurl's own
+        known, lines = self._known
+        if headers == known:  # the same ones are sent again and again
+            return lines
+        made = [b"Expect:", b"Content-Type:"]  # none of libcurl's own
         for name, value in headers.items():
             if _CONTROL.search(name) or _CONTROL.search(value):
                 raise Fault(
@@ -441,10 +312,10 @@ class Transport:
                     hint="look for a line break in the token or its file",
                 )
             if name.lower() == "content-type":
-                lines.remove(b"Content-Type:")
-            lines.append(f"{name}: {value}".encode())
-        self._own.headers, self._own.lines = dict(headers), tuple(lines)
-        return self._own.lines
+                made.remove(b"Content-Type:")
+            made.append(f"{name}: {value}".encode())
+        self._known = (dict(headers), tuple(made))
+        return tuple(made)
 
     def surplus(self, url: str) -> Fault:
         """More came than was asked for: what came before it may belong to other requests."""

@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 import pycurl
 
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.servers.http import Limit, Receiver, Reply, Transport, set_limit, set_up
+from vsync_sm.servers.handle import Receiver, set_limit, set_up
+from vsync_sm.servers.http import Limit, Reply, Transport
 from vsync_sm.servers.idle import Idle
 
 _K = TypeVar("_K")
@@ -94,14 +95,8 @@ class ParallelReads(Generic[_K]):
             ended = self._ended()
         return ended
 
-    def check(self) -> None:
-        """Look at the idle connections once more, when nothing is under way.
-
-        Where a stray reply came just before the last one, the true one comes now.
-
-        Raises:
-            Fault: SURPLUS_REPLY, there was one.
-        """
+    def expect_silence(self) -> None:
+        """As the transport's, on these connections, when nothing is under way. Raises the same."""
         if self._idle.unasked():
             raise self._transport.surplus(self._last_url)
 

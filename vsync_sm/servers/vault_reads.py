@@ -69,13 +69,9 @@ class MetadataReads(Generic[_K]):
             for (key, mount, path), answer in self._parallel.receive(wait_s)
         ]
 
-    def check(self) -> None:
-        """Look once more, when nothing is under way, whether Vault said more than it was asked.
-
-        Raises:
-            Fault: SURPLUS_REPLY, it did.
-        """
-        self._parallel.check()
+    def expect_silence(self) -> None:
+        """As `Vault.expect_silence`, when nothing is under way. Raises the same."""
+        self._parallel.expect_silence()
 
     def close(self) -> None:
         """Break off what is under way."""
