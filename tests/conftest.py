@@ -38,6 +38,9 @@ _OWN_BASE = f"/pytest-of-{os.environ.get('USER', 'somebody')}/pytest-999"
 LONGEST_BASE = 36
 """Below a longer folder for temporary files no socket stands beside its journal any more."""
 
+ONE_CHANCE = ("test_safety", "test_attacks", "test_yes_in_doubt", "test_idle", "test_secrets")
+"""Files whose tests are never tried again (`--reruns`): by chance, too, nothing is saved wrong."""
+
 _shared: list[LocalServer] = []
 
 Server = TypeVar("Server", bound=LocalServer)
@@ -59,6 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(missing)) from missing
     if runs_in_part(config):
         config.option.disable_unused_snapshots = True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name.startswith(ONE_CHANCE):
+            item.add_marker(pytest.mark.flaky(reruns=0))
 
 
 def _keep_paths_short(config: pytest.Config) -> None:
