@@ -28,6 +28,14 @@ from vsync_sm.origin import engine
 from vsync_sm.origin.inbox import Asker, CommandCame, Inbox, StatusTold
 from vsync_sm.origin.orders import Mode
 
+FAREWELL_S = status.FAREWELL_S
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last status that a busy machine delays is no failure."""
+    monkeypatch.setattr(status, "FAREWELL_S", PATIENCE_S)
+
 
 @pytest.fixture
 def bench(workshop: Workshop) -> Iterator[Bench]:
@@ -206,8 +214,11 @@ def test_a_refused_write_is_told_once_and_when_it_has_healed(bench: Bench) -> No
     assert bench.shop.saved() == bench.shop.alive()
 
 
-def test_one_that_hangs_holds_up_neither_cycles_nor_the_end(bench: Bench) -> None:
+def test_one_that_hangs_holds_up_neither_cycles_nor_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run is over, and its last status given up, while Consul still keeps the first one."""
+    monkeypatch.setattr(status, "FAREWELL_S", FAREWELL_S)
     bench.fill()
     hangs = on_status(bench, times=1).hang()
     scene = Scene(bench.shop)
@@ -221,7 +232,7 @@ def test_one_that_hangs_holds_up_neither_cycles_nor_the_end(bench: Bench) -> Non
 
 def test_all_that_a_stop_may_wait_for_fits_into_five_seconds() -> None:
     ends = engine.TEARDOWN_S + log.DRAIN_S
-    assert engine.CHECKS_GRACE_S + ends + status.FAREWELL_S < 4.0
+    assert engine.CHECKS_GRACE_S + ends + FAREWELL_S < 4.0
     assert engine.SAVE_GRACE_S + ends + status.IN_DOUBT_S < 4.5
 
 
@@ -242,8 +253,7 @@ class Key:
 
 
 @pytest.mark.parametrize("case", ["a second signal", "a save without an answer"])
-def test_some_ends_do_not_wait_as_long(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
-    monkeypatch.setattr(status, "FAREWELL_S", PATIENCE_S)
+def test_some_ends_do_not_wait_as_long(case: str) -> None:
     goes_on = threading.Event()
 
     def hangs(_: bytes, __: float) -> None:

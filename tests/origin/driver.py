@@ -23,6 +23,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
 from vsync_sm.core.view import View
 from vsync_sm.journal.writer import JournalWriter
+from vsync_sm.operate import status
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -190,6 +191,7 @@ def _main() -> int:
         return running
 
     wiring.engine = engine
+    status.FAREWELL_S = PATIENCE_S  # a last status that a busy machine delays is no failure
     return cli.main(sys.argv[2:])
 
 
