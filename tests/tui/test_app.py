@@ -31,6 +31,7 @@ from tests.tui.piloted import (
     until,
 )
 from tests.tui.screen import read
+from tests.workshop import PATIENCE_S
 from tui import preferences, rhythm
 from tui.app import Console
 from tui.feed import Look
@@ -469,7 +470,7 @@ def test_a_command_that_takes_long_holds_up_nothing() -> None:
 
     class Slow(Asked):
         def do(self, command: str, argument: str = "") -> Done:
-            gate.wait(30)
+            gate.wait(PATIENCE_S)
             return super().do(command, argument)
 
     commander = Slow()

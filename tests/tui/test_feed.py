@@ -190,7 +190,8 @@ def test_the_thread_follows_until_it_is_closed(journal: Path) -> None:
     wait_for(lambda: feed.look().view.seq == NIGHTS["waiting"]().view.seq)
     assert feed.look().view == NIGHTS["waiting"]().view
     feed.close()
-    assert "follow" not in {thread.name for thread in threading.enumerate()}
+    feed._thread.join(PATIENCE_S)  # it is waited for, but not for as long
+    assert not feed._thread.is_alive()
 
 
 def test_what_goes_wrong_in_the_thread_is_said(

@@ -325,6 +325,7 @@ def test_the_thread_ends_with_the_panel(journal: Path) -> None:
 
     use(journal, look)
     assert threads[0] is not None
+    threads[0].join(PATIENCE_S)  # it is waited for, but not for as long
     assert not threads[0].is_alive()
 
 
