@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.core.events import Record
 from vsync_sm.core.insight import NS
 from vsync_sm.core.view import View
 from vsync_sm.origin.clock import SystemClock
+from vsync_sm.origin.engine import Engine
 from vsync_sm.origin.inbox import Inbox, SignalCame
 from vsync_sm.origin.orders import Mode
 
@@ -57,6 +60,15 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never did"
         time.sleep(0.005)
+
+
+def leave_behind(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An aborted cycle abandons so many threads: it waits for all others, however long."""
+
+    def torn_down(of: Engine) -> bool:
+        return of._cycle is not None and of._cycle.alive() <= count
+
+    monkeypatch.setattr(Engine, "_torn_down", torn_down)
 
 
 class Jumping(SystemClock):

@@ -9,13 +9,13 @@ import pytest
 
 from tests.misbehave import Answer
 from tests.origin.bench import Bench
-from tests.origin.scenes import Scene, came, entered, until
+from tests.origin.scenes import Scene, came, entered, leave_behind, until
 from tests.origin.ward import TROUBLES, Ward
 from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record
-from vsync_sm.origin import budget, engine
+from vsync_sm.origin import budget
 from vsync_sm.origin.inbox import FaultCame
 
 
@@ -237,7 +237,7 @@ class Stuck:
 
 def test_too_many_abandoned_threads_halt_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each cycle leaves one worker of two in a read that hangs; the ninth is one too many."""
-    monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
+    leave_behind(1, monkeypatch)
     before = bench.begin(("a", "b"))
     stuck = Stuck(bench)
     run = Scene(bench.shop).run(tick="10ms", requestTimeout="60s", timeout="120s", numWorkers=2)
@@ -265,7 +265,7 @@ def test_too_many_abandoned_threads_halt_it(bench: Bench, monkeypatch: pytest.Mo
 
 def test_threads_that_come_back_do_not_count(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve cycles leave one behind each, but never more than six at a time."""
-    monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
+    leave_behind(1, monkeypatch)
     bench.begin(("a", "b"))
     stuck, scene = Stuck(bench), Scene(bench.shop)
     scene.on(came(e.CycleFinished, nth=6), stuck.let_go)

@@ -11,12 +11,11 @@ import pytest
 
 from tests.misbehave import Answer, Request
 from tests.origin.bench import Bench
-from tests.origin.scenes import Scene
+from tests.origin.scenes import Scene, leave_behind
 from tests.workshop import PATIENCE_S
 from vsync_sm.core import events as e
 from vsync_sm.core.choice import Choice, whole
 from vsync_sm.core.errors import Fault, FaultKind
-from vsync_sm.origin import engine
 from vsync_sm.origin.listing import Folder, SecretPath
 from vsync_sm.origin.orders import Mode
 from vsync_sm.origin.patience import Cancelled
@@ -209,7 +208,7 @@ def test_threads_that_a_list_holds_are_counted_as_abandoned(
     """Each cycle leaves two of three in lists that hang: of twelve that may, the seventh's are two
     too many.
     """
-    monkeypatch.setattr(engine, "TEARDOWN_S", 0.1)
+    leave_behind(2, monkeypatch)
     bench.begin(["a", "0/x", "1/x", "2/x"])
     stuck = bench.on_list("[01]/").hang()
     sealed = bench.on_list("2/").answer(503, {"errors": ["Vault is sealed"]})
