@@ -55,6 +55,7 @@ class Proxy(ThreadingTCPServer):
 
 
 class _Handler(StreamRequestHandler):
+    disable_nagle_algorithm = True
     server: Proxy
 
     def handle(self) -> None:
@@ -72,6 +73,7 @@ class _Handler(StreamRequestHandler):
                 return
             sent = b""
         with socket.create_connection(self.server.behind) as onward:
+            onward.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.server.lock:
                 self.server.open |= {self.connection, onward}
             onward.sendall(sent)

@@ -182,6 +182,13 @@ def told(request: bytes) -> dict[str, object]:
     return {"": first, **headers}
 
 
+def test_a_read_is_sent_alike_one_by_one_and_many_at_a_time() -> None:
+    with RawServer(GOOD) as server:
+        assert each(server.address) == alike("found")
+    theirs, one, many = map(told, server.heard)
+    assert theirs == one == many
+
+
 def test_a_write_is_sent_once_by_either() -> None:
     with RawServer(GOOD, Last(b""), GOOD) as server, Hvac(server.address) as yardstick:
         assert yardstick.read() == "found"

@@ -214,14 +214,12 @@ def test_a_redirected_list_is_a_read_in_hvac() -> None:
 # --- time and size ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_server_that_never_answers(scheme: str, papers: Papers, trust: Tls) -> None:
-    context = papers.server(*HERE) if scheme == "https" else None
-    with RawServer(Never(), tls=context) as server:
-        assert each(server.address, trust, limit_s=0.2) == alike("timed out")
+def test_a_server_that_never_answers() -> None:
+    with RawServer(Never()) as server:
+        assert each(server.address, limit_s=0.2) == alike("timed out")
 
 
-def test_a_server_that_takes_no_connection_up(trust: Tls) -> None:
+def test_a_server_that_never_says_hello(trust: Tls) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert each(f"https://127.0.0.1:{port}", trust, limit_s=0.2) == alike("timed out")
