@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("nothing_around")
 SECRET = json.dumps(secret()).encode()
 WHOLE = Answered(200, SECRET)
 GOOD = reply(200, SECRET)
+TOLD_TO_CLOSE = reply(200, SECRET, "Connection: close")
 PAGE = b"<html><body>Please sign in</body></html>"
 
 
@@ -200,7 +201,7 @@ FRAMES = [
     Frame("in chunks", chunked(*HALVES), WHOLE),
     Frame("in chunks, with trailers", chunked(*HALVES, end=b"0\r\nDate: no date\r\nX-T: 1\r\n\r\n"),
           WHOLE),
-    Frame("closed behind it", Last(reply(200, SECRET, "Connection: close")), WHOLE),
+    Frame("closed behind it", Last(TOLD_TO_CLOSE), WHOLE),
     Frame("as long as the connection", Last(unmeasured("1.1")), WHOLE),
     Frame("HTTP/1.0", Last(unmeasured("1.0")), WHOLE),
     Frame("HTTP/1.0 with its length", Last(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")), WHOLE),
@@ -241,6 +242,9 @@ FRAMES = [
     Frame("with no number for a chunk", Last(chunked(end=b"many\r\n")), "no answer"),
     Frame("packed, it says", reply(200, SECRET, "Content-Encoding: gzip"), WHOLE, "not HTTP",
           ASKS_FOR_NO_ENCODING),
+    Frame("by http/1.1", GOOD.replace(b"HTTP", b"http"), "not HTTP"),
+    Frame("by http/1.1, and closed", Last(TOLD_TO_CLOSE.replace(b"HTTP", b"http")), "not HTTP"),
+    Frame("by HTTP/3.7", GOOD.replace(b"1.1", b"3.7", 1), "not HTTP"),
     Frame("by SSH", Last(b"SSH-2.0-OpenSSH_9.2\r\n"), "not HTTP"),
     Frame("by HTTP/2", Last(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"), "not HTTP"),
 ]
@@ -271,7 +275,6 @@ def test_a_reply_comes(row: Frame, context: ssl.SSLContext | None, trust: Tls) -
 
 DENIED = reply(403, errors("permission denied"))
 STRAY = reply(404, errors())
-TOLD_TO_CLOSE = reply(200, SECRET, "Connection: close")
 
 
 @dataclass(frozen=True)
@@ -309,6 +312,13 @@ COURSES = [
     Course("cut", (Last(GOOD[:-1]), DENIED), ("no answer", "denied", 2, 2)),
     Course("cut in its headers", (Last(b"HTTP/1.1 404 Not Found\r\n"), DENIED),
            ("no answer", "denied", 2, 2), ("nothing there", "denied", 2, 2), WANTS_THE_END),
+    Course("the second cut", (GOOD, Last(GOOD[:-1]), DENIED), ("found", "no answer", 1, 2)),
+    Course("the second cut in its first line", (GOOD, Last(b"HTTP/1.1 404"), DENIED),
+           ("found", "denied", 2, 3), ("found", "nothing there", 1, 2), WANTS_THE_END),
+    Course("the second cut in its headers", (GOOD, Last(b"HTTP/1.1 404 No\r\n"), DENIED),
+           ("found", "no answer", 1, 2), ("found", "nothing there", 1, 2), WANTS_THE_END),
+    Course("a body where none may be", (reply(304, errors()), DENIED),
+           ("a reply too many", "denied", 2, 2), ("handed on", "denied", 1, 2), BELIEVES_NEITHER),
     Course("a reply too many, behind it", (GOOD + STRAY, DENIED),
            ("a reply too many", "denied", 2, 2), ("found", "denied", 1, 2), BELIEVES_NEITHER),
     Course("a reply too many, later", (GOOD, DENIED), ("found", "a reply too many", 1, 1),

@@ -14,6 +14,7 @@ from vsync_sm.servers.idle import Idle
 MAX_BODY = 1 << 30
 """The most bytes that a reply's body may have: 1 GiB, far above any real one."""
 
+_STATUS_LINE = b"HTTP/1."
 _BODILESS = (b"204", b"304")
 _DAY = 86_400.0
 
@@ -47,19 +48,23 @@ class Receiver:
         self._chunks.clear()
         self._size = 0
 
+    @property
+    def speaks_http(self) -> bool:
+        """Whether a status line came. Libcurl also takes `http/1.1`, and `HTTP/3.7`, for one."""
+        return any(line.startswith(_STATUS_LINE) for line in self.lines)
+
     def headers(self) -> dict[str, str] | None:
         """Those of the last reply; None: the empty line that ends them never came.
 
         A proxy's and a 1xx come before it. Behind it come trailers, which nobody asks for; libcurl
         tells of no empty line after those.
         """
-        headers: dict[str, str] = {}
+        headers: dict[str, str] | None = None
         whole = False
         for line in self.lines:
-            if line.startswith(b"HTTP/"):
-                headers.clear()
-                whole = False
-            elif not whole:
+            if line.startswith(_STATUS_LINE):
+                headers, whole = {}, False
+            elif headers is not None and not whole:
                 name, value = _field(line)
                 if name:
                     headers[name] = f"{headers[name]}, {value}" if name in headers else value
@@ -73,7 +78,7 @@ class Receiver:
         Libcurl closes one all the same where more came with a reply than its `Content-Length`.
         """
         said = f"{headers.get('connection', '')},{headers.get('proxy-connection', '')}".lower()
-        status_line = [line for line in self.lines if line.startswith(b"HTTP/")][-1]
+        status_line = [line for line in self.lines if line.startswith(_STATUS_LINE)][-1]
         return (
             status_line.startswith(b"HTTP/1.1 ")
             and "close" not in said

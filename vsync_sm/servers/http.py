@@ -33,7 +33,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _EXCERPT = 200
 
 _BROKEN_OFF = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
-_NOT_HTTP = frozenset({1, 8, 61})  # unsupported version, weird reply, bad content encoding
+_WEIRD_REPLY = 8
+_NOT_HTTP = frozenset({1, _WEIRD_REPLY, 61})  # unsupported version, …, bad content encoding
 _ODD_KEY = pycurl.E_BAD_FUNCTION_ARGUMENT  # a client's key that is none, or not its certificate's
 # What only another configuration or certificate mends: verification, its files, ciphers.
 _CERTIFICATE = frozenset({
@@ -255,14 +256,17 @@ class Transport:
         """The reply of a transfer that libcurl calls done; its connection is in `idle` then.
 
         Raises:
-            Fault: UNREACHABLE, it is not done; SURPLUS_REPLY, more came with it.
+            Fault: UNREACHABLE, it is not done; NOT_VAULT or NOT_CONSUL, it is not HTTP;
+                SURPLUS_REPLY, more came with it.
         """
         sock: int = curl.getinfo(pycurl.ACTIVESOCKET)
         idle.add(sock)
         headers = receiver.headers()
         if headers is None:  # libcurl takes a connection closed here for the end
-            text = "the reply ends within its headers"
-            raise self.fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
+            code, text = pycurl.E_PARTIAL_FILE, "the reply ends within its headers"
+            if not receiver.speaks_http:
+                code, text = _WEIRD_REPLY, "what comes is no HTTP/1.1"
+            raise self.fault(code, text, url, too_large=False)
         if sock < 0 and read and receiver.to_be_kept(headers):
             raise self.surplus(url)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
