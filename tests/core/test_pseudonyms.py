@@ -109,6 +109,50 @@ def test_paths_keep_their_depth_and_differ(one: str, other: str) -> None:
     assert (names.path(one) == names.path(other)) == (one == other)
 
 
+SAID = (
+    "3 cycles in a row were not complete",
+    "2 paths could not be read for more than 10 cycles in a row",
+    "Vault no longer accepts the token",
+    "A policy that filters lists hides names from vsync: let it see all.",
+    "Vault answered 403: 1 error occurred: * permission denied",
+    "20 of 24 paths would vanish (limit: 10 paths or 20 %, whichever is more)",
+    "Operation timed out after 3001 milliseconds with 0 bytes received",
+    "the cycle's check-and-set took 0.57 s at 03:12:04 on 2026-11-27, with 1,043 keys",
+    "Destinations keep what was last saved, which grows old. See the faults before.",
+    "the token ends in 5m; it can't be renewed, 12.5 KiB, 20%",
+)
+"""Sentences of vsync's own, and of servers."""
+
+
+def test_own_words_and_numbers_stay_whatever_is_called_so() -> None:
+    """Who sees a pseudonym in a sentence that anybody can complete knows whose it is."""
+    words = sorted({word for said in SAID for word in said.split()})
+    for called in ([*words, "in a row", "no longer", "(", ","], *([each] for each in words)):
+        names = Pseudonyms(KEY)
+        for each in called:
+            bare = each.strip("*:;,.%()")
+            for name in {each, bare, bare.lower(), bare.upper()} - {""}:
+                names.segment(name)
+        assert [names.text(said) for said in SAID] == list(SAID)
+
+
+@given(st.sampled_from(("3", "Vault", "token", "a", "in a row", "the cycle", "(", "1.8.7", "5m")))
+def test_in_a_path_they_go(name: str) -> None:
+    names = Pseudonyms(KEY)
+    names.path(f"kv/data/{name}")
+    one, kv = names.segment(name), names.segment("kv")
+    assert one != name
+    assert names.text(f"kv/data/{name} is gone") == f"{kv}/data/{one} is gone"
+    assert names.text(f"https://vault:8200/v1/kv/{name}").endswith(f"/{kv}/{one}")
+
+
+@pytest.mark.parametrize("name", ["123456789012", "10.11.12.13", "vault-3-eu", "acme 3"])
+def test_what_is_neither_a_word_nor_a_count_goes(name: str) -> None:
+    names = Pseudonyms(KEY)
+    one = names.segment(name)
+    assert names.text(f"the role {name} is unknown") == f"the role {one} is unknown"
+
+
 @given(st.lists(st.text(min_size=1)), st.text())
 def test_any_text_can_be_read(known: list[str], text: str) -> None:
     names = Pseudonyms(KEY)

@@ -23,8 +23,9 @@ from vsync_sm.core import memory, shapes
 from vsync_sm.core.checkpoint import checkpoint
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.memory import Memory
-from vsync_sm.core.pseudonyms import KEPT, OWN, Pseudonyms
+from vsync_sm.core.pseudonyms import KEPT, Pseudonyms
 from vsync_sm.core.view import View, apply
+from vsync_sm.core.vocabulary import OWN
 from vsync_sm.journal.codec import encode
 from vsync_sm.journal.disguise import Disguise, unruled
 from vsync_sm.journal.picture import picture
@@ -154,6 +155,60 @@ def test_no_name_of_a_night_survives(name: str) -> None:
     words = set(re.split(r"[^\w.-]+", told.casefold()))
     for each in names - OWN - TOO:
         assert each.casefold() not in words if each.isalnum() else each not in told, each
+
+
+@pytest.mark.parametrize("name", sorted(NIGHTS))
+def test_vsyncs_sentences_stay_whatever_is_called_as_their_words_are(name: str) -> None:
+    """A pseudonym in a sentence that anybody can complete would tell whose it is."""
+    records = NIGHTS[name]().records
+    plain = [*disguised(records)]
+    words = {*OWN, *map(str.capitalize, OWN), *map(str, range(100))}
+    called = e.CycleStarted(
+        mounts=tuple(f"{word}/" for word in sorted(words)), workers=1, num_buckets=1, deadline_s=1
+    )
+    more = [*records, e.Record(seq=len(records) + 1, ts="", mono=0, run="r", event=called)]
+    told = disguised(more)[:-1]
+    assert list(map(said, told)) == list(map(said, plain))
+    assert len(told) == len(records)
+
+
+def said(record: e.Record) -> object:
+    """What a fault says, and what it is about."""
+    event = record.event
+    if isinstance(event, e.FaultRaised):
+        return event.message, event.hint, event.context
+    return getattr(event, "message", "")
+
+
+def test_a_name_goes_where_only_names_stand_though_it_is_one_of_vsyncs_words() -> None:
+    fault = e.FaultRaised(
+        kind="forbidden",
+        fatal=False,
+        message="reading 3/metadata/Vault: Vault answered 403",
+        context={"path": "3/data/Vault", "server": "Vault", "cycles": "3", "file": "token"},
+    )
+    listed = e.PathsListed(paths=0, mounts={"3/": 0}, idle=("3/Vault include token*", "3/Vault"))
+    path = e.PathFailed(worker=1, path="3/data/Vault", kind="forbidden", message="3")
+    records = [
+        e.Record(seq=seq, ts="", mono=0, run="r", event=event)
+        for seq, event in enumerate((fault, listed, path), start=1)
+    ]
+    names = Pseudonyms(KEY)
+    three, vault, token = map(names.segment, ("3", "Vault", "token"))
+    changed = [record.event for record in disguised(records)]
+    assert changed[0] == replace(
+        fault,
+        message=f"reading {three}/metadata/{vault}: Vault answered 403",
+        context={
+            "path": f"{three}/data/{vault}", "server": "Vault", "cycles": "3", "file": token
+        },
+    )  # fmt: skip
+    assert changed[1] == replace(
+        listed,
+        mounts={f"{three}/": 0},
+        idle=(f"{three}/{vault} include {token}*", f"{three}/{vault}"),
+    )
+    assert changed[2] == replace(path, path=f"{three}/data/{vault}")
 
 
 CANARY = "Acme/Kanarien Vögel/pay|roll"

@@ -4,6 +4,10 @@ One name has one pseudonym wherever it stands: as a mount, a folder, a secret, a
 Paths keep their depth. All rest on a key: who lacks it cannot try out whether a guess is right, as
 one could with a plain digest. For the same reason digests and the buckets' numbers are changed
 along: they are made of paths.
+
+In a sentence a name stays that is a number, or one of the words of vsync's sentences: nobody can
+tell it from them, while a pseudonym would tell what it stands for ("n-… no longer accepts the
+token"). Between slashes it goes.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import re
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+
+from vsync_sm.core.vocabulary import OWN
 
 KEPT = frozenset(("data", "metadata", "detailed-metadata", "origin", "index", "lock", "status"))
 """Words of the APIs and of the keys in Consul, which tell nothing."""
@@ -37,7 +43,13 @@ _API = re.compile(
     r"/?(?:v1/)?(?:sys/(?:internal/ui/mounts|capabilities-self|health|seal-status|leader)"
     r"|auth/token(?:/[a-z-]+)?|cubbyhole/vsync)(?:/|\Z)"
 )
+_NUMBER = re.compile(
+    r"[+-]?\d{1,8}(?:\.\d+){0,2}(?:%|ms|s|m|h|d|[KMG]iB)?"  # a longer one is no count: an account
+    r"|\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?|\d\d:\d\d(?::\d\d)?",
+    re.ASCII,
+)
 _EDGES = "\"'`“”‘’()[]{}<>,;:!?*=|"
+_BETWEEN = re.compile(rf"[\s{re.escape(_EDGES)}]+")
 _PIECE = re.compile(
     r"(?P<url>[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'`<>|]+)"
     r"|(?P<bucket>\bbucket (?P<number>\d{1,4})\b)"
@@ -50,24 +62,6 @@ _HOST = re.compile(r"(?P<host>[^:@]+)(?P<port>:\d{1,5})?")
 _HOST_LIKE = re.compile(r"[^:]*[A-Za-z][^:]*:\d{2,5}|(?=[^:]{5})[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?")
 _LONG_HEX = re.compile(r"[0-9A-Fa-f]{16,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _GLOB = re.compile(r"[^*?\[\]{},!]+")
-
-OWN = frozenset(
-    """
-    a an and any are as at be been by can cannot come for from had has have how in into is it its
-    may more no none not nothing of off on once one only or other out read same so some than that
-    the them then there they this to too two up was what when where which while who will with
-    answer answered answers authentication bucket buckets cas check client closed command config
-    connection consul cycle cycles deadline delete denied disk error errors expired failed fault
-    file folder forbidden header host http https index insight journal key keys kv lease limit list
-    listed listing login metadata mount mounts name namespace network node number object openbao
-    operator origin passed password path paths permission policy port prefix process proxy quota
-    reading refused request requests rights role root run running save saved sealed secret secrets
-    server servers service session signal size standby status sync syncinfo tick time timeout tls
-    token tokens transaction unseal update user value vault version versions vsync worker workers
-    write writing wrong
-    """.split()  # noqa: SIM905  as text it can be read
-)
-"""Words of vsync's own texts: alone they tell no name, and without them no hint could be read."""
 
 
 class Pseudonyms:
@@ -181,7 +175,7 @@ class Pseudonyms:
         """The text in pieces; a name of more than a word is one by itself, replaced already."""
         passed = 0
         for at, candidates in self._odd_places(text):
-            found = next((name for name in candidates if text.startswith(name, at)), None)
+            found = next((name for name in candidates if _stands(name, text, at)), None)
             if found is not None and at >= passed:
                 yield text[passed:at], False
                 yield self._known[found], True
@@ -252,7 +246,7 @@ class Pseudonyms:
         return f"{before}{self._bare(bare)}{after}" if bare else word
 
     def _bare(self, word: str) -> str:
-        if _OURS.fullmatch(word) or word in KEPT or word in OWN:
+        if _OURS.fullmatch(word) or word in KEPT or _is_no_name(word):
             return word
         name = self._folded.get(word.casefold())
         if name is not None:
@@ -267,5 +261,23 @@ class Pseudonyms:
         """Whether a known name is a part of a word: `payments-db`."""
         parts = _PART.findall(word)
         return len(parts) > 1 and any(
-            part.casefold() in self._folded and part not in OWN for part in parts
+            part.casefold() in self._folded and not _is_no_name(part) for part in parts
         )
+
+
+def _is_no_name(word: str) -> bool:
+    """Whether vsync says it in its own sentences, so that it need not be a name in one."""
+    if word.casefold() in OWN or _NUMBER.fullmatch(word):
+        return True
+    return word.isascii() and _PART.search(word) is None
+
+
+def _stands(name: str, text: str, at: int) -> bool:
+    """Whether a name of more than a word stands there, and not only words that vsync says."""
+    if not text.startswith(name, at):
+        return False
+    if not all(map(_is_no_name, filter(None, _BETWEEN.split(name)))):
+        return True
+    return text[:at].endswith("/") or (
+        _PART.search(name) is not None and text.startswith("/", at + len(name))
+    )

@@ -27,7 +27,9 @@ from vsync_sm.core.view import View, view_of
 _IDS_KEPT = 10_000
 _WORD = re.compile(r"[A-Za-z0-9_ ]{0,40}")
 _BY_PATH = ("vanished", "regressed", "failed")
-_PATHS_OF_A_FAULT = frozenset(("path", "last_path", "folder", "mount", "server_path"))
+_PATHS_OF_A_FAULT = frozenset(
+    ("path", "last_path", "folder", "mount", "server_path", "file", "journal")
+)
 
 _CHANGES = frozenset(("added", "updated", "unchanged"))
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}", re.ASCII)
@@ -260,6 +262,14 @@ class Disguise:
     def _item(self, item: str) -> str:
         return str(self.bucket(int(item))) if item.isdigit() else self.text(item)
 
+    def idle(self, value: tuple[str, ...]) -> tuple[str, ...]:
+        """What no path fits: a folder, or a folder and a pattern."""
+        return tuple(map(self._unfit, value))
+
+    def _unfit(self, idle: str) -> str:
+        folder, include, pattern = idle.partition(" include ")
+        return f"{self.names.path(folder)}{include}{self.names.pattern(pattern)}"
+
     def bucket(self, value: int) -> int:
         """A bucket's number."""
         return self.names.bucket(value, self._num_buckets)
@@ -325,12 +335,13 @@ _RULES: dict[str, Change] = {
     **dict.fromkeys(("path", "folder", "mount", "mounts", "sample", "added", "updated"), _D.paths),
     **dict.fromkeys(("vanished", "regressed", "carried", "failed", "unasked"), _D.paths),
     **dict.fromkeys(("unchosen", "pruned", "by_mount", "insights"), _D.paths),
-    **dict.fromkeys(("message", "hint", "detail", "note", "check", "refused", "idle"), _D.text),
+    **dict.fromkeys(("message", "hint", "detail", "note", "check", "refused"), _D.text),
     **dict.fromkeys(("host", "by", "accessor", "aside", "control"), _D.name),
     **dict.fromkeys(("conditions", "checkpoint", "predecessor", "fields"), _D.any),
     **dict.fromkeys(("index_key", "key", "prefix", "stale", "doubtful"), _D.keys),
     **dict.fromkeys(("known", "remembered"), _D.keys),
     **dict.fromkeys(("index", "digest", "sha256", "predecessor_sha256"), _D.digest),
+    "idle": _D.idle,
     "what": _D.text,
     "why": _D.text,
     "command": _D.command,
