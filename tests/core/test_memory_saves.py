@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.core.made import PREFIX, former, insight, named, nothing, saved
 from tests.core.told import COMMITTED, HOUR, Told, failed, moved, read, run_started, save_started
+from tests.journal.example import numbered
 from tests.journal.playbook import journals
 from vsync_sm.core import events as e
 from vsync_sm.core.memory import Memory, OpenSave, settle, sha256
@@ -259,6 +260,42 @@ def test_a_record_told_twice_is_told_once(records: list[e.Record], data: st.Data
         for again in records[max(0, at - 3) : at + 1]:
             twice.note(again)
         assert twice == once
+
+
+def test_a_row_of_insights_is_remembered_as_they_are_one_by_one() -> None:
+    carried = (
+        e.InsightCarriedForward(path=f"kv/data/{n}", insight=insight(), cycles=2) for n in "abc"
+    )
+    records = numbered([(each, 1) for each in carried])
+    told = (e.InsightGenerated(1, f"kv/data/{n}", insight(), "added") for n in "bcd")
+    row = numbered([*((each.event, 1) for each in records), *((each, 1) for each in told)])[3:]
+    once, in_a_row = Memory(), Memory()
+    for record in (*records, *row):
+        once.note(record)
+    for record in records:
+        in_a_row.note(record)
+    in_a_row.note_insights(row[:2])
+    in_a_row.note_insights(row)  # and what was told before is told once
+    in_a_row.note_insights([])
+    assert in_a_row == once
+    assert (in_a_row.carried, in_a_row.last_seq) == ({"kv/data/a": 2}, 6)
+
+
+@pytest.mark.parametrize(
+    ("later", "carried"),
+    [
+        (e.InsightCarriedForward(path="kv/data/a", insight=insight(), cycles=1), {"kv/data/a": 1}),
+        (e.WorkerStarted(worker=2), {}),
+    ],
+)
+def test_a_row_told_again_changes_nothing(later: e.Event, carried: dict[str, int]) -> None:
+    told = e.InsightGenerated(1, "kv/data/a", insight(), "added")
+    row, after = numbered([(told, 1)]), numbered([(told, 1), (later, 1)])[1:]
+    memory = Memory()
+    memory.note_insights(row)
+    memory.note(after[0])
+    memory.note_insights(row)
+    assert (memory.carried, memory.last_seq) == (carried, 2)
 
 
 @settings(max_examples=60)

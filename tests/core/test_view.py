@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.core.specimens import specimen
+from tests.core.viewing import in_rows
 from tests.journal.example import numbered, one_saved_cycle, renumbered
 from tests.journal.playbook import insight, journals, relaxed
 from vsync_sm.core import events as e
@@ -247,6 +248,13 @@ def looked_at(records: list[e.Record], view: View, looks: set[int]) -> list[View
         folded.take(record)
         if number in looks:
             seen.append(folded.view)
+    told_in_rows = Folded(view)
+    for insights, row in in_rows(records):
+        if insights:
+            told_in_rows.take_insights(row)
+        else:
+            told_in_rows.take(row[0])
+    assert told_in_rows.view == folded.view
     return [*seen, folded.view]
 
 
@@ -284,6 +292,17 @@ def test_a_long_row_comes_to_the_same(change: str) -> None:
     assert cycle.tally.generated > ROW
     assert len(cycle.changes.added) == (KEPT_PATHS if change == "added" else 0)
     assert len(cycle.changes.updated) == (KEPT_PATHS if change == "updated" else 0)
+
+
+def test_a_row_told_again_counts_once() -> None:
+    begun = [*one_saved_cycle()[:12], (e.WorkerStarted(worker=3), 1)]
+    insights = (e.InsightGenerated(3, f"kv/data/{n}", insight(), "unchanged") for n in range(5))
+    records = numbered([*begun, *((each, 1) for each in insights)])
+    row = records[len(begun) :]
+    folded = Folded(fold(records[: len(begun)]))
+    for part in (row[:3], row, [], row[4:]):
+        folded.take_insights(part)
+    assert folded.view == fold(records)
 
 
 @relaxed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from vsync_sm.core import events as e
 from vsync_sm.core.answer import Answer, Now, answer, now_at
@@ -163,3 +165,15 @@ def refused(allowance: str = "a1b2c3d4e5f6", **more: int) -> e.SaveRefused:
         sample=(),
         allowance=allowance,
     )
+
+
+def in_rows(records: Sequence[e.Record]) -> Iterator[tuple[bool, list[e.Record]]]:
+    """The records as they may be handed over: insights that follow each other in a row.
+
+    Each with whether it is such a row; others come one by one.
+    """
+    for insights, group in groupby(records, lambda each: type(each.event) is e.InsightGenerated):
+        if insights:
+            yield True, list(group)
+        else:
+            yield from ((False, [record]) for record in group)

@@ -193,10 +193,11 @@ def test_an_insight_s_line_is_read_as_any_other_line_is() -> None:
 
 
 @settings(deadline=None)
-@given(records(events(InsightGenerated)))
-def test_an_insight_s_line_is_written_as_any_other_line_is(record: Record) -> None:
-    fields = codec._insight_fields(record)
-    assert msgspec.json.encode(fields) == msgspec.json.encode(codec._fields(record))
+@given(st.lists(records(events(InsightGenerated)), max_size=4))
+def test_insights_lines_are_written_as_any_other_line_is(several: list[Record]) -> None:
+    lines = [orjson.dumps(codec._fields(each)) + b"\n" for each in several]
+    assert codec.encode_insights(several) == b"".join(lines)
+    assert [encode(each) for each in several] == lines
 
 
 # --- the form of a line -----------------------------------------------------------------------
@@ -357,6 +358,11 @@ def test_half_a_surrogate_pair_is_refused_and_can_be_mended() -> None:
     record = around(CheckPassed(check="c", detail="a\ud800b", note="gr\u00fc\u00df \U0001f511"))
     with pytest.raises(ValueError, match="check_passed cannot be written"):
         encode(record)
+    insight = InsightGenerated(
+        worker=1, path="kv/data/\ud800", insight=Insight(1, TS), change="added"
+    )
+    with pytest.raises(ValueError, match="insight_generated cannot be written"):
+        encode(around(insight))
     mended = writable(record)
     assert mended.event == CheckPassed(
         check="c", detail="a\ufffdb", note="gr\u00fc\u00df \U0001f511"

@@ -20,12 +20,14 @@ from vsync_sm.core.errors import Fault, FaultKind, JournalError
 from vsync_sm.core.events import (
     CheckPassed,
     Event,
+    InsightGenerated,
     JournalRepaired,
     Record,
     SavedKey,
     SaveStarted,
     WorkerStarted,
 )
+from vsync_sm.core.insight import Insight
 from vsync_sm.journal import repair
 from vsync_sm.journal.codec import decode
 from vsync_sm.journal.reader import read_journal
@@ -124,6 +126,48 @@ def test_an_event_that_cannot_be_written_leaves_no_trace(path: Path) -> None:
     assert writer.append(WorkerStarted(worker=1)).seq == 1
     writer.close()
     assert len(list(read_journal(path))) == 1
+
+
+def insights(*paths: str) -> list[InsightGenerated]:
+    return [
+        InsightGenerated(worker=1, path=path, insight=Insight(1, "x"), change="added")
+        for path in paths
+    ]
+
+
+def test_insights_told_together_bear_one_time_and_numbers_of_their_own(path: Path) -> None:
+    writer = begun(path)
+    before = writer.append(WorkerStarted(worker=1), cycle=4)
+    told = writer.append_insights(insights("kv/data/a", "kv/data/b"), cycle=4)
+    assert writer.append_insights([], cycle=4) == []
+    after = writer.append(WorkerStarted(worker=2), cycle=4)
+    assert [record.seq for record in (before, *told, after)] == [1, 2, 3, 4]
+    assert (
+        (told[0].ts, told[0].mono)
+        == (told[1].ts, told[1].mono)
+        == (before.ts[:-5] + "2000Z", 2 * MS)
+    )
+    writer.close()
+    assert list(read_journal(path)) == [before, *told, after]
+
+
+def test_an_insight_that_cannot_be_written_is_mended_among_the_others(path: Path) -> None:
+    writer = begun(path)
+    told = writer.append_insights(insights("kv/data/a", "kv/data/\ud800", "kv/data/b"))
+    writer.close()
+    assert list(read_journal(path)) == told
+    assert [record.event for record in told] == insights("kv/data/a", "kv/data/\ufffd", "kv/data/b")
+
+
+def test_insights_wait_for_a_flush_as_any_line_does(path: Path) -> None:
+    writer = begun(path)
+    first = writer.append_insights(insights("kv/data/a"))[0].mono
+    assert writer.flush_due(first + 100 * MS)
+    assert path.stat().st_size == 0
+    writer.append_insights(insights("x" * FLUSH_BYTES))
+    assert path.stat().st_size > FLUSH_BYTES
+    assert not writer.flush_due(10**12)
+    writer.close()
 
 
 def test_lines_wait_for_a_flush_or_until_they_are_many(path: Path) -> None:

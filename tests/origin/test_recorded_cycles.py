@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
+from vsync_sm.journal.writer import JournalWriter
 from vsync_sm.origin.orders import Mode
 
 MOUNT = "recorded/"
@@ -67,8 +68,18 @@ class Recorder:
         return lines, told
 
 
+def one_by_one(
+    writer: JournalWriter, insights: Iterable[e.InsightGenerated], *, cycle: int | None = None
+) -> list[e.Record]:
+    """Insights told together bear a time each: how many come together differs from run to run."""
+    return [writer.append(each, cycle=cycle) for each in insights]
+
+
 @pytest.fixture
-def recorder(vault_api: VaultApi, consul_kv: ConsulKv, tmp_path: Path) -> Iterator[Recorder]:
+def recorder(
+    vault_api: VaultApi, consul_kv: ConsulKv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Recorder]:
+    monkeypatch.setattr(JournalWriter, "append_insights", one_by_one)
     vault_api.make_mount(MOUNT)
     shop = Workshop(vault_api, consul_kv, [MOUNT], "recorded/", tmp_path)
     shop.config["origin"] |= {"numWorkers": 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,9 +57,11 @@ def _sync_info_read(view: View, record: e.Record, event: e.SyncInfoRead) -> View
 
 @CYCLE.on(e.FolderListed)
 def _folder_listed(view: View, record: e.Record, _: e.FolderListed) -> View:
-    if view.cycle is None:
+    cycle = view.cycle
+    if cycle is None:
         return view
-    return _count(replace(view, cycle=replace(view.cycle, moved=record.mono)), "folders")
+    tally = replace(cycle.tally, folders=cycle.tally.folders + 1)
+    return replace(view, cycle=replace(cycle, tally=tally, moved=record.mono))
 
 
 @CYCLE.on(e.PathsListed)
@@ -145,14 +147,11 @@ def insights_generated(view: View, records: Sequence[e.Record]) -> View:
     cycle = view.cycle
     if cycle is None:
         return view
-    ended: defaultdict[int, int] = defaultdict(int)
-    added: list[str] = []
-    updated: list[str] = []
-    for record in records:
-        event: Any = record.event
-        ended[event.worker] += 1
-        if event.change != "unchanged":
-            (added if event.change == "added" else updated).append(event.path)
+    insights: list[Any] = [record.event for record in records]
+    ended = Counter([each.worker for each in insights])
+    others = [each for each in insights if each.change != "unchanged"]
+    added = [each.path for each in others if each.change == "added"]
+    updated = [each.path for each in others if each.change != "added"]
     tally, changes = cycle.tally, cycle.changes
     generated, changed = len(records), len(added) + len(updated)
     tally = replace(

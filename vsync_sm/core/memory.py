@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, ClassVar
 
 import msgspec
@@ -204,6 +204,14 @@ class Memory(msgspec.Struct, forbid_unknown_fields=True, rename=lambda name: nam
         fold = self._folds.get(type(record.event))
         if fold is not None:
             fold(self, record, record.event)
+
+    def note_insights(self, records: Sequence[Record]) -> None:
+        """Fold records that all hold an `InsightGenerated`: the same as one by one."""
+        if self.carried or not records or records[0].seq <= self.last_seq:
+            for record in records:
+                self.note(record)
+        else:
+            self.last_seq = records[-1].seq
 
     def _begin_at(self, event: events.SegmentOpened) -> None:
         known = memory_of(event)

@@ -7,6 +7,8 @@ post-mortem shows. Times are the records' own (`ts`, `mono`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
@@ -41,7 +43,7 @@ def apply(view: View, record: e.Record) -> View:
 
 
 ROW = 1_000
-"""So many insights are folded at once, at the most."""
+"""Once so many insights wait, they are folded."""
 
 
 class Folded:
@@ -77,7 +79,18 @@ class Folded:
             self._view = apply(self.view, record)
             return
         self._row.append(record)
-        if len(self._row) == ROW:
+        if len(self._row) >= ROW:
+            self._view = self.view
+
+    def take_insights(self, records: Sequence[e.Record]) -> None:
+        """Records that all hold an `InsightGenerated`: the same as one by one."""
+        if not records or records[0].seq <= self._seq:
+            for record in records:
+                self.take(record)
+            return
+        self._seq = records[-1].seq
+        self._row += records
+        if len(self._row) >= ROW:
             self._view = self.view
 
 

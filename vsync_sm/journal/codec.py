@@ -7,7 +7,7 @@ any version can be placed; what an older version wrote differently is migrated b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -58,10 +58,18 @@ _Number = Annotated[int, Meta(ge=0, le=_MOST)]
 _FromOne = Annotated[int, Meta(ge=1, le=_MOST)]
 
 
-class _InsightLine(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class _InsightLine(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
     """A whole line of the type that nearly all lines have, in the version that we write.
 
-    It takes less than `_Envelope` and the event do: what it does not take is read by them.
+    It takes less than `_Envelope` and the event do, both ways: what it does not take is read by
+    them. Its fields stand in the order in which a line has them.
     """
 
     v: Annotated[int, Meta(ge=VERSION, le=VERSION)]
@@ -69,22 +77,19 @@ class _InsightLine(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     ts: str
     mono: _Number
     run: Annotated[str, Meta(min_length=1)]
+    cycle: _FromOne | None = None
     type: Literal["insight_generated"]
     worker: Annotated[int, Meta(le=_MOST)]
     path: str
     insight: Insight
     change: str
-    cycle: _FromOne | None = None
 
 
 ready(_Envelope, _InsightLine, *EVENTS.values())
 
 _insight_line = msgspec.json.Decoder(_InsightLine).decode
+_lines = msgspec.json.Encoder().encode_lines
 _time = msgspec.json.Decoder(Annotated[datetime, Meta(tz=True)]).decode
-
-
-_PROVEN = (InsightGenerated, SegmentOpened)
-"""No field of these is a float; a checkpoint may be large, and was read back when it was made."""
 
 
 def encode(record: Record) -> bytes:
@@ -95,16 +100,50 @@ def encode(record: Record) -> bytes:
             bits, a number that is none): see `writable`.
     """
     event = record.event
-    # Nearly every line is an insight's.
-    fields = (_insight_fields if type(event) is InsightGenerated else _fields)(record)
+    if type(event) is InsightGenerated:  # nearly every line
+        return encode_insights((record,))
+    fields = _fields(record)
     try:
         line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError as error:
         raise ValueError(f"{fields['type']} cannot be written as JSON: {error}") from None
-    # Rare: nothing is there, or it is orjson's word for NaN and infinity.
-    if type(event) not in _PROVEN and b"null" in line:
+    # Rare: nothing is there, or it is orjson's word for NaN and infinity. A checkpoint may be
+    # large, and was read back when it was made.
+    if type(event) is not SegmentOpened and b"null" in line:
         _prove_readable(line)
     return line
+
+
+def encode_insights(records: Sequence[Record]) -> bytes:
+    """The lines of records that all hold an `InsightGenerated`.
+
+    They are what any other event's would be. (Its numbers have at most 63 bits: Vault's replies are
+    held to that.)
+
+    Raises:
+        ValueError: one of them cannot be written.
+    """
+    lines = []
+    for record in records:
+        event: Any = record.event
+        line = _InsightLine(
+            v=VERSION,
+            seq=record.seq,
+            ts=record.ts,
+            mono=record.mono,
+            run=record.run,
+            cycle=record.cycle,
+            type="insight_generated",
+            worker=event.worker,
+            path=event.path,
+            insight=event.insight,
+            change=event.change,
+        )
+        lines.append(line)
+    try:
+        return _lines(lines)
+    except ValueError as error:
+        raise ValueError(f"insight_generated cannot be written as JSON: {error}") from None
 
 
 def _fields(record: Record) -> Fields:
@@ -122,32 +161,6 @@ def _fields(record: Record) -> Fields:
         fields |= {"v": event.version, "type": event.type, **event.fields}
         return fields
     fields |= msgspec.to_builtins(event)
-    return fields
-
-
-def _insight_fields(record: Record) -> Fields:
-    # What `_fields` would give, in half the time.
-    event: Any = record.event
-    insight = event.insight
-    fields = {
-        "v": VERSION,
-        "seq": record.seq,
-        "ts": record.ts,
-        "mono": record.mono,
-        "run": record.run,
-        "cycle": record.cycle,
-        "type": "insight_generated",
-        "worker": event.worker,
-        "path": event.path,
-        "insight": {
-            "version": insight.version,
-            "updateTime": insight.updateTime,
-            "type": insight.type,
-        },
-        "change": event.change,
-    }
-    if record.cycle is None:
-        del fields["cycle"]
     return fields
 
 

@@ -10,13 +10,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from vsync_sm.core.errors import Fault, FaultKind, JournalError
-from vsync_sm.core.events import Event, JournalRepaired, Record, SegmentOpened
-from vsync_sm.journal.codec import encode, writable
+from vsync_sm.core.events import (
+    Event,
+    InsightGenerated,
+    JournalRepaired,
+    Record,
+    SegmentOpened,
+)
+from vsync_sm.journal.codec import encode, encode_insights, writable
 from vsync_sm.journal.keeping import Bounds, Keeper
 from vsync_sm.journal.opening import ELSEWHERE, fault, open_locked, refuse_beheaded, refused
 from vsync_sm.journal.repair import repair_tail
@@ -26,7 +32,7 @@ from vsync_sm.journal.segments import closed_path, number_in
 Stamp = Callable[[], tuple[str, int]]
 """The time of an event: `ts` (UTC, RFC 3339, microseconds) and `mono` (ns since the run began)."""
 
-FLUSH_BYTES = 64 * 1024
+FLUSH_BYTES = 256 * 1024
 FLUSH_NS = 100_000_000
 SEGMENT_BYTES = 64 * 1024 * 1024
 """Past so many bytes a file is full, unless told otherwise."""
@@ -49,6 +55,11 @@ class Journal(Protocol):
 
     def append(self, event: Event, *, cycle: int | None = None) -> Record:
         """Give the event its place in the journal. It is on its way, not yet in the file."""
+
+    def append_insights(
+        self, insights: Sequence[InsightGenerated], *, cycle: int | None = None
+    ) -> list[Record]:
+        """The same for many at once; they bear one time: that at which they were told."""
 
     def flush(self) -> None:
         """Hand everything appended to the operating system."""
@@ -93,6 +104,12 @@ class NullJournal:
         record = envelope.around(event, cycle)
         envelope.last_seq = record.seq
         return record
+
+    def append_insights(
+        self, insights: Sequence[InsightGenerated], *, cycle: int | None = None
+    ) -> list[Record]:
+        """The records that a journal would hold."""
+        return [self.append(each, cycle=cycle) for each in insights]
 
     def flush(self) -> None:
         """Nothing to do."""
@@ -222,13 +239,37 @@ class JournalWriter:
         self._check()
         envelope = _begun(self._envelope)
         record, line = _encoded(envelope.around(event, cycle))
-        envelope.last_seq = record.seq
-        self._buffer += line
+        self._take(record, line)
+        return record
+
+    def append_insights(
+        self, insights: Sequence[InsightGenerated], *, cycle: int | None = None
+    ) -> list[Record]:
+        """The same for many at once; they bear one time: that at which they were told.
+
+        Nearly every line is an insight's: all together they take half of what each takes alone.
+
+        Raises:
+            Fault: journal: writing has failed, now or earlier.
+            ValueError: one of them cannot be written; those before it were appended.
+        """
+        self._check()
+        records = _begun(self._envelope).around_all(insights, cycle)
+        try:
+            lines = encode_insights(records)
+        except ValueError:
+            return [self.append(each, cycle=cycle) for each in insights]
+        if records:
+            self._take(records[-1], lines)
+        return records
+
+    def _take(self, last: Record, lines: bytes) -> None:
+        _begun(self._envelope).last_seq = last.seq
+        self._buffer += lines
         if self._pending_since is None:
-            self._pending_since = record.mono
+            self._pending_since = last.mono
         if len(self._buffer) >= FLUSH_BYTES:
             self.flush()
-        return record
 
     def flush(self) -> None:
         """Hand everything appended to the operating system.
@@ -377,6 +418,13 @@ class _Envelope:
     def around(self, event: Event, cycle: int | None) -> Record:
         ts, mono = self.stamp()
         return Record(self.last_seq + 1, ts, mono, self.run, event, cycle)
+
+    def around_all(self, events: Sequence[Event], cycle: int | None) -> list[Record]:
+        ts, mono = self.stamp()
+        return [
+            Record(seq, ts, mono, self.run, event, cycle)
+            for seq, event in enumerate(events, start=self.last_seq + 1)
+        ]
 
 
 def _encoded(record: Record) -> tuple[Record, bytes]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,6 +114,10 @@ class Control:
         if type(record.event) is CycleStarted and self._listener is not None:
             with suppress(RuntimeError):  # there are no more threads: the next cycle tries again
                 threading.Thread(target=self._mend, name="control-mend", daemon=True).start()
+
+    def insights(self, _: Sequence[Record], view: View) -> None:
+        """Keep the newest view."""
+        self._view = view
 
     def close(self) -> None:
         """Listen no more, let answers under way be given, and take the socket away."""

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
@@ -147,6 +147,14 @@ class Log:
                 self._log(level, words, record)
         if self._progress is not None:
             self._progress(record, view)
+
+    def insights(self, records: Sequence[e.Record], view: View) -> None:
+        """Log insights, where the log is so detailed; on a terminal, redraw the progress."""
+        if _LEVELS[severity(records[0].event)] >= self._logger.level:
+            for record in records:
+                self(record, view)
+        elif self._progress is not None:
+            self._progress(records[-1], view)
 
     def allow_live(self, command: Callable[[str], str]) -> None:
         """From now on name this command for a refusal's id: the origin hears it while it runs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -73,6 +73,10 @@ class StatusKey:
                 self._patience_s = 0.0
             elif view.open_save is not None:
                 self._patience_s = IN_DOUBT_S
+
+    def insights(self, _: Sequence[Record], view: View) -> None:
+        """No insight changes the status."""
+        self._view = view
 
     def turned(self, view: View) -> None:
         """The loop has turned: where nothing was told for long, tell that it lives."""

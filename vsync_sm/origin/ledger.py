@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Protocol, runtime_checkable
 
 from vsync_sm.core.checkpoint import checkpoint
 from vsync_sm.core.condensing import condensed
-from vsync_sm.core.events import CycleFinished, Event, Record
+from vsync_sm.core.events import CycleFinished, Event, InsightGenerated, Record
 from vsync_sm.core.machine import State
 from vsync_sm.core.memory import Memory
 from vsync_sm.core.view import Folded, View
@@ -17,6 +19,14 @@ _IN_A_CYCLE = frozenset(map(str, (State.listing, State.working)))
 Sink = Callable[[Record, View], None]
 """Gets each record once it is in the journal's hands, with the view after it and all that was told
 together with it. Must not raise."""
+
+
+@runtime_checkable
+class InsightSink(Protocol):
+    """A sink that would rather have a row of insights, nearly all that there is, at once."""
+
+    def insights(self, records: Sequence[Record], view: View) -> None:
+        """Records that all hold an `InsightGenerated`: the same as one by one."""
 
 
 class Ledger:
@@ -40,6 +50,7 @@ class Ledger:
         self._fold = Folded(view)
         self._journal = journal
         self._sinks = sinks
+        self._insight_sinks = [_in_rows(sink) for sink in sinks]
         self._changes_only = changes_only
 
     @property
@@ -50,16 +61,25 @@ class Ledger:
     def tell(self, *events: Event) -> None:
         """Write the events down, in the running cycle if there is one. Raises Fault(JOURNAL)."""
         told = condensed(events, self.memory.carried) if self._changes_only else events
-        self._show([self._written(event) for event in told])
+        for row, records in [self._written(*group) for group in groupby(told, _is_insight)]:
+            self._show(records, insights=row)
         if self._journal.full and self._may_rotate():
             view = self.view
             running = view.cycle.number if view.cycle is not None else None
             known = checkpoint(view, self.memory)
             opened = self._journal.rotate(view.state.name, known, cycle=running)
             self._take(opened)
-            self._show([opened])
+            self._show([opened], insights=False)
 
-    def _written(self, event: Event) -> Record:
+    def _written(self, insights: bool, events: Iterator[Any]) -> tuple[bool, list[Record]]:
+        if not insights:
+            return False, [self._written_alone(event) for event in events]
+        records = self._journal.append_insights(list(events), cycle=self.cycle)
+        self.memory.note_insights(records)
+        self._fold.take_insights(records)
+        return True, records
+
+    def _written_alone(self, event: Event) -> Record:
         record = self._journal.append(event, cycle=self.cycle)
         if type(event) is CycleFinished:
             self.cycle = None
@@ -88,8 +108,28 @@ class Ledger:
         if idle or self._journal.flush_due(mono):
             self._journal.flush()
 
-    def _show(self, records: Sequence[Record]) -> None:
+    def _show(self, records: Sequence[Record], *, insights: bool) -> None:
         view = self.view
+        if insights:
+            for sink_row in self._insight_sinks:
+                sink_row(records, view)
+            return
         for record in records:
             for sink in self._sinks:
                 sink(record, view)
+
+
+def _is_insight(event: Event) -> bool:
+    return type(event) is InsightGenerated
+
+
+def _in_rows(sink: Sink) -> Callable[[Sequence[Record], View], None]:
+    taker: object = sink
+    if isinstance(taker, InsightSink):
+        return taker.insights
+
+    def one_by_one(records: Sequence[Record], view: View) -> None:
+        for record in records:
+            sink(record, view)
+
+    return one_by_one
