@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,11 @@ class Scope:
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
+        self.told: list[e.Event] = []
+
+    def tell(self, facts: Iterable[e.Event]) -> None:
+        """Gathers them."""
+        self.told += facts
 
     def check(self) -> None:
         """Raises Cancelled once it is."""
@@ -58,7 +63,9 @@ class Lister:
         self._enter(folder)
         self.entered.append(folder)
         path = SecretPath(mount, f"{folder}secret")
-        return Folder(paths=(path,), folders=DEEP[folder], unchosen=1, pruned=2)
+        return Folder(
+            listed=listed(mount, folder), paths=(path,), folders=DEEP[folder], unchosen=1, pruned=2
+        )
 
 
 class Leaf(Lister):
@@ -66,7 +73,12 @@ class Leaf(Lister):
 
     def enter(self, mount: str, folder: str) -> Folder:
         """Nothing but a secret."""
-        return Folder(paths=(SecretPath(mount, f"{folder}secret"),))
+        return Folder(listed=listed(mount, folder), paths=(SecretPath(mount, f"{folder}secret"),))
+
+
+def listed(mount: str, folder: str) -> e.FolderListed:
+    """What is told of a folder; nobody looks at its counts."""
+    return e.FolderListed(mount=mount, folder=folder, paths=1, folders=0)
 
 
 def walk(lister: Lister, workers: int, scope: Scope | None = None) -> Walk:
@@ -74,6 +86,11 @@ def walk(lister: Lister, workers: int, scope: Scope | None = None) -> Walk:
     made: Any = Walk
     found: Walk = made(scope or Scope(), lister, workers=workers)
     return found
+
+
+def told(scope: Scope) -> list[str]:
+    """The folders of which the loop was told."""
+    return [fact.folder for fact in scope.told if isinstance(fact, e.FolderListed)]
 
 
 def ended(walked: Walk) -> bool:
@@ -89,12 +106,13 @@ def test_what_is_found_does_not_depend_on_how_many_walk(workers: int) -> None:
     alone = Lister()
     expected = walk(alone, 1).run()
     lister = Lister()
-    made = walk(lister, workers)
+    scope = Scope()
+    made = walk(lister, workers, scope)
     walked = made.run()
     assert walked == expected
     assert [path.path for path in walked.paths["m/"]] == [f"{each}secret" for each in alone.entered]
     assert (walked.unchosen, walked.pruned) == ({"m/": len(DEEP)}, {"m/": 2 * len(DEEP)})
-    assert sorted(lister.entered) == sorted(DEEP)
+    assert sorted(lister.entered) == sorted(told(scope)) == sorted(DEEP)
     assert ended(made)
 
 
@@ -114,10 +132,13 @@ def test_the_first_failure_ends_the_walk_and_the_others_stop() -> None:
         if folder == "c/":
             assert released.wait(PATIENCE_S)
 
-    lister = Lister(enter)
-    made = walk(lister, 3)
+    lister, scope = Lister(enter), Scope()
+    made = walk(lister, 3, scope)
     with pytest.raises(Fault, match="no"):
         made.run()
+    # What was listed before is told before: the fault ends the cycle.
+    assert told(scope)[0] == ""
+    assert {"b/", "c/"}.isdisjoint(told(scope))
     released.set()
     assert ended(made)
     assert not [folder for folder in lister.entered if folder.startswith("c/0")]

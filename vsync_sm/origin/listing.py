@@ -36,9 +36,11 @@ class SecretPath(msgspec.Struct, frozen=True, gc=False):
 class Folder(msgspec.Struct, frozen=True):
     """A folder of a mount: what is chosen of its secrets, and its folders that may hold more.
 
-    `unchosen` and `pruned` count the secrets and folders that were passed by.
+    `unchosen` and `pruned` count the secrets and folders that were passed by; `listed` is still to
+    be told.
     """
 
+    listed: FolderListed
     paths: tuple[SecretPath, ...] = ()
     folders: tuple[str, ...] = ()
     unchosen: int = 0
@@ -157,7 +159,7 @@ class Lister:
             folder, name = above(folder)
 
     def enter(self, mount: str, folder: str) -> Folder:
-        """List one folder and tell of it; with metadata where the server gives them so."""
+        """List one folder; with metadata where the server gives them so."""
         self._scope.check()
         names = self.names(mount, folder)
         if names is None:
@@ -169,20 +171,16 @@ class Lister:
         given = Given({})
         if self._details is not None:
             given = self._details.of(mount, folder, names, frozenset(chosen), self.saved)
-        self._scope.tell(
-            (
-                FolderListed(
-                    mount=mount,
-                    folder=folder,
-                    paths=len(secrets),
-                    folders=len(below),
-                    detailed=len(given.metadata),
-                    lists=given.lists,
-                ),
-            )
-        )
         entered = tuple(each for each in below if self.choice.may_hold(mount, each))
         return Folder(
+            listed=FolderListed(
+                mount=mount,
+                folder=folder,
+                paths=len(secrets),
+                folders=len(below),
+                detailed=len(given.metadata),
+                lists=given.lists,
+            ),
             paths=tuple(
                 SecretPath(mount, f"{folder}{name}", given.metadata.get(name)) for name in chosen
             ),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+from vsync_sm.core.events import FolderListed
 from vsync_sm.origin.listing import Folder, Lister, Walked
 from vsync_sm.origin.scope import Scope
 
 WAIT_S = 0.02
 """How often who waits for the others looks whether the cycle is over, seconds."""
+
+TELL_S = 0.05
+"""How often the loop is told of folders, seconds: it works by the batch as well as by the one."""
 
 
 class Walk:
@@ -28,6 +32,7 @@ class Walk:
         self._hired = 0
         self._failure: BaseException | None = None
         self._found: dict[tuple[str, str], Folder] = {}
+        self._untold: list[FolderListed] = []
         self.threads = [
             threading.Thread(target=self._work, name=f"lister-{number}", daemon=True)
             for number in range(1, workers + 1)
@@ -41,11 +46,12 @@ class Walk:
         choice = self._lister.choice
         with self._changed:
             self._push([(mount, root) for mount in choice.mounts for root in choice.roots(mount)])
-            while self._failure is None and (self._stack or self._busy):
-                self._changed.wait(WAIT_S)
-                self._scope.check()
-            if self._failure is not None:
-                raise self._failure
+        while not self._ended():
+            self._tell()
+            self._scope.check()
+        self._tell()
+        if self._failure is not None:
+            raise self._failure
         folders = {mount: list(self._in_order(mount)) for mount in choice.mounts}
         self._found.clear()
         return Walked(
@@ -54,12 +60,27 @@ class Walk:
             pruned={m: sum(each.pruned for each in f) for m, f in folders.items()},
         )
 
+    def _ended(self) -> bool:
+        """Wait for the end, but not for long; whether it has come."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._failure is not None or not (self._stack or self._busy), TELL_S
+            )
+
+    def _tell(self) -> None:
+        with self._changed:
+            untold, self._untold = self._untold, []
+        self._scope.tell(untold)
+
     # --- on a thread of the walk ---
 
     def _work(self) -> None:
         try:
             while (taken := self._take()) is not None:
-                self._came(taken, self._lister.enter(*taken))
+                folder = self._lister.enter(*taken)
+                if self._scope.cancelled.is_set():  # it came late: counted, and dropped
+                    self._scope.tell((folder.listed,))
+                self._came(taken, folder)
         except Exception as failure:  # noqa: BLE001  the listing raises it
             with self._changed:
                 self._failure = self._failure or failure
@@ -83,6 +104,7 @@ class Walk:
     def _came(self, taken: tuple[str, str], folder: Folder) -> None:
         with self._changed:
             self._found[taken] = folder
+            self._untold.append(folder.listed)
             self._busy -= 1
             self._push([(taken[0], below) for below in folder.folders])
 

@@ -36,7 +36,7 @@ from vsync_sm.origin.scope import BATCH, Scope
 from vsync_sm.origin.workers import Driver, First, Task, Worker
 from vsync_sm.servers.vault import Metadata, Vault
 
-FLUSH_S = 0.05
+FLUSH_S = 0.1
 """How often the coordinator tells the loop what the workers did, seconds.
 
 The loop works by the batch as well as by the event: a turn, a look at the view. In shorter pauses
