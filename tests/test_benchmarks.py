@@ -13,7 +13,7 @@ from tests.benchmarks.cycles.asked import Asked
 from tests.benchmarks.cycles.field import imagined
 from tests.benchmarks.cycles.growth import IMAGINED
 from tests.benchmarks.cycles.growth import table as growth_table
-from tests.benchmarks.cycles.journalling import REPLAYED, WRITTEN, Took, with_shares
+from tests.benchmarks.cycles.journalling import REPLAYED, WRITTEN, Took
 from tests.benchmarks.cycles.journalling import rows as rows_of
 from tests.benchmarks.cycles.journalling import table as journal_table
 from tests.benchmarks.cycles.kindness import (
@@ -23,6 +23,7 @@ from tests.benchmarks.cycles.kindness import (
     predicted_in,
     requests,
 )
+from tests.benchmarks.cycles.live import CLOSED, OPEN, closing_table, live_table
 from tests.benchmarks.cycles.picture import Series, picture
 from tests.benchmarks.cycles.reads import FOLDERS, HVAC, PATHS, WRK
 from tests.benchmarks.cycles.reads import table as reads_table
@@ -119,7 +120,8 @@ def test_only_what_was_measured_is_written_anew() -> None:
 def test_the_page_has_a_place_for_each_table() -> None:
     page = docs.PAGE.read_text(encoding="utf-8")
     named = {"phases", "reads", "growth", "saves", "starts", "ceiling", "pressed", "audit"}
-    assert sorted(docs.marks(page)) == sorted({"made", "journal", *named})
+    named |= {"journal", "live", "closing"}
+    assert sorted(docs.marks(page)) == sorted({"made", *named})
 
 
 def test_the_picture_shows_cycles_and_what_the_yardsticks_would_take() -> None:
@@ -212,28 +214,45 @@ def test_growth_is_flat_or_said_not_to_be() -> None:
     assert found["the last two of these, one by the other"] == (1.5, False)
 
 
-def test_the_journals_share_is_told_where_cycles_were_measured_too() -> None:
-    took = {
-        WRITTEN: Took(1_000, 1.0, 0.005, 0.006, 50, 50),
-        REPLAYED: Took(500, 1.0, 0.002, 0.003, 50, 70),
+def test_the_loop_is_held_against_the_cycle_that_it_is_part_of() -> None:
+    told = [
+        msgspec.structs.replace(ran(1_000, 1.0), lines=1_000, loop_cpu_s=each)
+        for each in (0.009, 0.010, 0.055)
+    ]
+    found = judged(live_table({PATHS: told, FOLDERS: told}, Asked()))
+    assert found == {
+        f"{PATHS}: CPU a line": (10.0, True),
+        f"{PATHS}: of the cycle's own CPU": (10.0, False),
+        f"{PATHS}: of the cycle's time": (1.0, True),
+        f"{FOLDERS}: CPU a line": (10.0, True),
+        f"{FOLDERS}: of the cycle's own CPU": (10.0, True),
+        f"{FOLDERS}: of the cycle's time": (1.0, True),
     }
-    alone = {"journal": journal_table({name: [each] for name, each in took.items()})}
-    assert with_shares(alone) == alone
-    assert judged(alone["journal"]) == {
+
+
+def test_cycles_with_a_closing_are_held_against_those_without_one() -> None:
+    quiet = [msgspec.structs.replace(ran(9, 1), silence_s=each) for each in (0.01, 0.02, 0.09)]
+    closing = [
+        msgspec.structs.replace(ran(9, 1, cpu_s=0.2), silence_s=0.05, closed=2, loop_cpu_s=0.008)
+        for _ in range(3)
+    ]
+    table = closing_table({OPEN: quiet, CLOSED: closing}, Asked())
+    assert [row["closed"] for row in table.rows] == [0, 2]
+    assert [row.get("loop_each") for row in table.rows] == [None, 4.0]
+    assert [row.get("own_each") for row in table.rows] == [None, 50.0]
+    assert judged(table) == {"longest without a reply, with ÷ without": (2.5, False)}
+
+
+def test_the_journal_is_held_against_its_goals() -> None:
+    took = {
+        WRITTEN: [Took(1_000, 1.0, 0.005, 0.006, 50, 50)],
+        REPLAYED: [Took(500, 1.0, 0.002, 0.003, 50, 70)],
+    }
+    assert judged(journal_table(took)) == {
         "CPU of an event in a cycle": (5.0, True),
         "replay of a million events, CPU": (6.0, False),
         "its memory at the end ÷ after a tenth": (1.4, False),
     }
-    reads = reads_table(
-        {
-            name: [Measured(rate, 1.0, 0.1, 0.2)]
-            for name, rate in zip(WAYS, (1, 1, 2_000, 40_000), strict=True)
-        },
-        Asked(),
-    )
-    found = judged(with_shares({**alone, "reads": reads})["journal"])
-    assert found[f"its share of a cycle: {PATHS}"] == (1.0, True)
-    assert found[f"its share of a cycle: {FOLDERS}"] == (20.0, False)
 
 
 def test_insights_are_told_in_rows_and_all_else_by_itself() -> None:
@@ -290,7 +309,7 @@ def test_cycles_from_memory_both_ways(tmp_path: Path) -> None:
     with imagined(tmp_path, 300, refuse_at=[20, 326]) as (there, vault):
         first = run(there, tmp_path, workers=4, detailedMetadata="off")[0]
         vault.write()
-        second, third = run(there, tmp_path, workers=4, cycles=2)
+        second, third = run(there, tmp_path, workers=4, cycles=2, segment="64KiB")
         met = vault.end()
     assert (first.cycle.outcome, first.cycle.generated, first.keys) == ("saved", 300, 65)
     assert first.cycle.requests.vault > 300 > second.cycle.requests.vault
@@ -303,4 +322,9 @@ def test_cycles_from_memory_both_ways(tmp_path: Path) -> None:
     assert second.retries > 0
     assert met.most <= 4
     assert first.rss_bytes > 10 * 2**20
-    assert first.own_cpu_s > 0
+    # The loop's thread is one of several, and all are its process's.
+    assert 0 < first.loop_cpu_s < first.own_cpu_s
+    assert first.lines > 300
+    assert (first.closed, second.closed + third.closed > 0) == (0, True)
+    # Where no path is read by itself there is nothing to wait for.
+    assert first.silence_s > 0 == third.silence_s

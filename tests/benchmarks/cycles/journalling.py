@@ -1,8 +1,8 @@
-"""What the journal costs: an event of a cycle written down, and a long journal replayed.
+"""What the journal costs: in cycles (`live.py`), and without servers, a million events at once.
 
-Each in a process of its own (`python -m tests.benchmarks.cycles.journalling write|replay FILE N`),
-without servers: the loop's share of cycle after cycle, journal, memory and view, told in rows as
-the workers hand them over.
+These are written, and replayed, in a process of their own each (`python -m
+tests.benchmarks.cycles.journalling write|replay FILE N`): the loop's share of cycle after cycle,
+journal, memory and view, told in rows as the workers hand them over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from tests.benchmarks.cycles.asked import Asked
-from tests.benchmarks.cycles.reads import FOLDERS, PATHS
+from tests.benchmarks.cycles.live import live
 from tests.benchmarks.cycles.tables import Cell, Column, Table, Verdict
 from tests.benchmarks.flood import flood
 from vsync_sm.core.events import CycleStarted, Event, InsightGenerated, Record
@@ -28,7 +28,7 @@ from vsync_sm.core.view import View
 from vsync_sm.journal.keeping import Bounds
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
-from vsync_sm.journal.segments import usage
+from vsync_sm.journal.segments import closed_segments, usage
 from vsync_sm.journal.writer import SEGMENT_BYTES, JournalWriter
 from vsync_sm.origin.clock import SystemClock, stamp_from
 from vsync_sm.origin.ledger import Ledger
@@ -36,10 +36,16 @@ from vsync_sm.origin.scope import BATCH
 
 MILLION = 1_000_000
 
+PACKED_S = 0.05
+"""How often to look whether all closed files are packed, seconds."""
+
 
 class Took(msgspec.Struct, frozen=True):
     """What so many events took: seconds, CPU of the thread and of the process, and memory in bytes
     after a tenth of them and at the end; `bytes` is what lies on the disk.
+
+    The seconds and the thread's CPU end with the last event written, all else when the closed
+    files are packed, too.
     """
 
     events: int
@@ -52,14 +58,15 @@ class Took(msgspec.Struct, frozen=True):
 
 
 def journal(asked: Asked) -> dict[str, Table]:
-    """The table `journal`."""
+    """The tables `live`, `closing` and `journal`."""
+    tables = live(asked)
     seen: dict[str, list[Took]] = {WRITTEN: [], REPLAYED: []}
     for _ in range(asked.rounds):
         with tempfile.TemporaryDirectory(prefix="vsync-bench-") as scratch:
             file = Path(scratch, "journal.jsonl")
             seen[WRITTEN].append(_process("write", file, asked.events))
             seen[REPLAYED].append(_process("replay", file, asked.events))
-    return {"journal": table(seen)}
+    return {**tables, "journal": table(seen)}
 
 
 WRITTEN = "written, as a cycle does"
@@ -113,20 +120,6 @@ def table(seen: dict[str, list[Took]]) -> Table:
             ),
         ),
     )
-
-
-def with_shares(tables: dict[str, Table]) -> dict[str, Table]:
-    """The same tables; where cycles were measured, too, with the journal's share of them."""
-    if not {"journal", "reads"} <= tables.keys():
-        return tables
-    found, reads = tables["journal"], tables["reads"]
-    each = next(float(row["each"] or 0) for row in found.rows if row["what"] == WRITTEN)
-    rates = {row["way"]: float(row["rate"] or 0) for row in reads.rows}
-    shares = tuple(
-        Verdict(f"its share of a cycle: {way}", each * rates[way] / 1e4, most=most, unit=" %")
-        for way, most in ((PATHS, 5.0), (FOLDERS, 15.0))
-    )
-    return {**tables, "journal": msgspec.structs.replace(found, verdicts=found.verdicts + shares)}
 
 
 def _process(what: str, file: Path, events: int) -> Took:
@@ -193,9 +186,14 @@ def _write(file: Path, events: int) -> Took:
         ledger.breathe(clock.mono() - began, idle=False)
         done += len(row)
         watch.at(done)
-    took = watch.took(of=usage(file).bytes)
+    took = watch.took()
+    while not all(each.packed for each in closed_segments(file)):
+        time.sleep(PACKED_S)
+    packed = watch.took(of=usage(file).bytes)
     writer.close()
-    return took
+    return msgspec.structs.replace(
+        took, process_cpu_s=packed.process_cpu_s, rss_bytes=packed.rss_bytes, bytes=packed.bytes
+    )
 
 
 def _replay(file: Path, events: int) -> Took:
