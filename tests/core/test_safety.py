@@ -27,6 +27,7 @@ from vsync_sm.core.safety import (
     judge,
     obstacle,
     too_many_failed,
+    unaccounted,
 )
 
 # --- 1. May a save begin? --------------------------------------------------------------------
@@ -42,6 +43,23 @@ def test_a_save_begins_only_without_any_obstacle_and_the_worst_is_named(
     expected = next((reason for flag, reason in zip(given, REASONS, strict=True) if flag), None)
     assert obstacle(**dict(zip(FLAGS, given, strict=True))) is expected
     assert (expected is None) == (not any(given))
+
+
+@pytest.mark.parametrize(
+    ("listed", "ended", "told", "held", "said"),
+    [
+        (0, 0, 0, 0, ""),
+        (9, 9, 7, 7, ""),
+        (9, 8, 7, 7, "9 paths were listed, but 8 have ended"),
+        (9, 10, 7, 7, "9 paths were listed, but 10 have ended"),
+        (9, 9, 7, 6, "7 insights were told, but the sync info to be holds 6"),
+        (9, 9, 7, 8, "7 insights were told, but the sync info to be holds 8"),
+    ],
+)
+def test_every_listed_path_is_accounted_for(
+    listed: int, ended: int, told: int, held: int, said: str
+) -> None:
+    assert unaccounted(listed=listed, ended=ended, told=told, held=held) == said
 
 
 # --- 2. A failed list is not an empty list ---------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from tests.workshop import Daemon, Workshop, events
 from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind, StoppedEarly
-from vsync_sm.core.insight import NS
+from vsync_sm.core.insight import NS, Insight
 from vsync_sm.journal.reader import read_journal
 from vsync_sm.journal.replay import replay
 from vsync_sm.journal.writer import JournalWriter
 from vsync_sm.operate.control import Control
 from vsync_sm.origin.inbox import Inbox
+from vsync_sm.origin.listing import SecretPath
 from vsync_sm.origin.orders import Mode
+from vsync_sm.origin.workers import Sender
+from vsync_sm.origin.working import SyncInfo
 
 CLEAN_STOP_S = 45.0
 """The rule says 5 s; the rest is for a busy machine. What it must not wait for takes a minute."""
@@ -261,6 +264,56 @@ def test_a_broken_invariant_in_this_process(
     assert "nobody may see" not in str(caught.value)
     assert events(shop.records(), e.FaultRaised)[-1].kind == "invariant"
     assert shop.raw() == before
+
+
+def _never_sent(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Sender.take
+
+    def skip(sender: Sender) -> SecretPath | None:
+        taken = take(sender)
+        passed_by = taken is not None and path.endswith(f"/{taken.path}")
+        return take(sender) if passed_by else taken
+
+    monkeypatch.setattr(Sender, "take", skip)
+
+
+def _never_kept(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = SyncInfo.put
+
+    def lose(held: SyncInfo, given: str, insight: Insight) -> None:
+        if given != path:
+            put(held, given, insight)
+
+    monkeypatch.setattr(SyncInfo, "put", lose)
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        (_never_sent, "{all} paths were listed, but {rest} have ended"),
+        (_never_kept, "{all} insights were told, but the sync info to be holds {rest}"),
+    ],
+)
+@pytest.mark.parametrize("way", ["off", "auto"])
+def test_a_slip_of_its_own_that_loses_a_path_saves_nothing(
+    shop: Workshop,
+    monkeypatch: pytest.MonkeyPatch,
+    slip: Callable[[str, pytest.MonkeyPatch], None],
+    said: str,
+    way: str,
+) -> None:
+    """One path of many is a deletion that no other rule would stop."""
+    before, alive = shop.raw(), sorted(shop.alive())
+    slip(alive[0], monkeypatch)
+    run = shop.once(vault={"detailedMetadata": way})
+    assert (run.code, run.outcome) == (1, "aborted fatal")
+    fault = run.one(e.FaultRaised)
+    assert (fault.kind, fault.fatal) == ("invariant", True)
+    assert said.format(all=len(alive), rest=len(alive) - 1) in fault.message
+    assert "report it" in fault.hint
+    assert not run.all(e.SaveStarted)
+    assert shop.raw() == before
+    shop.replayed()
 
 
 # --- a machine that sleeps -------------------------------------------------------------------

@@ -5,7 +5,8 @@ saving wrong. A cycle reads Vault and Consul; then this file decides, from value
 
 1.  **May a save begin?** Not after a fatal fault, a stop, an abort, a fault of the cycle, or the
     deadline (`obstacle`). Listing and every worker have finished by then: the machine has no
-    other way into its `reindexing` and `saving` states.
+    other way into its `reindexing` and `saving` states. That every listed path has ended, and is
+    where it belongs, is counted once more, from what the journal was told (`unaccounted`).
 2.  **A failed list is not an empty list.** The Vault adapter turns everything but Vault's own
     "nothing here" into a fault. Even "nothing here" is believed of a name that a list has just
     given only when its parent, listed again, no longer names it (`confirmed_gone`). And a path of
@@ -90,6 +91,25 @@ def obstacle(
     if deadline_passed:
         return Reason.timeout
     return Reason.fault if fault else None
+
+
+def unaccounted(*, listed: int, ended: int, told: int, held: int) -> str:
+    """What does not add up when the workers have ended; "": all does, nothing else may go on.
+
+    Each listed path ends exactly once, and each insight is in the sync info to be. Whatever slip
+    of vsync's own would lose a path, destinations would delete it.
+
+    Args:
+        listed: the paths that were listed.
+        ended: those told to be generated, skipped or failed.
+        told: the insights told, generated or carried forward.
+        held: those in the sync info to be.
+    """
+    if ended != listed:
+        return f"{listed} paths were listed, but {ended} have ended"
+    if held != told:
+        return f"{told} insights were told, but the sync info to be holds {held}"
+    return ""
 
 
 # --- 2. A failed list is not an empty list ---------------------------------------------------

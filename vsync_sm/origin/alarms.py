@@ -8,7 +8,9 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import ChecksPostponed, OriginHealed, SaveRefused
 from vsync_sm.core.notice import Notice
 from vsync_sm.core.refusal import gist, remedy
+from vsync_sm.core.safety import unaccounted
 from vsync_sm.core.sentences import sentence
+from vsync_sm.core.shapes import Cycle
 from vsync_sm.core.words import duration
 
 THREADS_PER_WORKER = 4
@@ -37,6 +39,31 @@ def newly_refused(event: SaveRefused, *, live: bool) -> Fault:
         f"({', '.join(dict.fromkeys(each.rule for each in event.refusals))})",
         hint=f"{remedy(event)}, or allow it: vsync-sm {command} {event.allowance}",
         context={"allowance": event.allowance, "sample": ", ".join(event.sample)},
+    )
+
+
+def not_accounted_for(cycle: Cycle | None, held: int) -> Fault | None:
+    """The fault of a cycle whose paths do not add up.
+
+    `held`: so many insights are in the sync info to be.
+    """
+    if cycle is None:
+        return None
+    tally = cycle.tally
+    wrong = unaccounted(
+        listed=cycle.listed or 0,
+        ended=tally.generated + tally.skipped + tally.failed,
+        told=tally.generated + tally.carried,
+        held=held,
+    )
+    if not wrong:
+        return None
+    return Fault(
+        FaultKind.INVARIANT,
+        f"vsync itself is at fault: {wrong}",
+        hint="Nothing was saved. Start it again, and keep the journal: please report it with the "
+        "lines of this cycle.",
+        context={"cycle": str(cycle.number)},
     )
 
 

@@ -35,6 +35,7 @@ from vsync_sm.origin.alarms import (
     journal_untidy,
     keeps_failing,
     newly_refused,
+    not_accounted_for,
     too_many_threads,
     waits_long,
 )
@@ -339,6 +340,11 @@ class Engine:
             self._cycle.start_working(listed, dict(self._ledger.memory.carried))
 
     def _start_reindexing(self, worked: Worked) -> None:
+        lost = not_accounted_for(self.view.cycle, len(worked.sync_info))
+        if lost is not None:
+            self._herald.fault(lost)
+            self._moved = True  # what follows from it is decided at once
+            return
         carried, after = self._ledger.memory.carried, self._orders.terms.limits.carry_warn_after
         self._herald.alarm(carried_too_long(carried, after))
         self._pull(Trigger.worked)

@@ -68,6 +68,10 @@ class SyncInfo:
         with self._locks[number]:
             self._buckets[number][path] = insight
 
+    def __len__(self) -> int:
+        """How many insights it holds, once every worker has ended."""
+        return sum(map(len, self._buckets))
+
     def buckets(self) -> tuple[dict[str, Insight], ...]:
         """The buckets, once every worker has ended."""
         return self._buckets
