@@ -61,6 +61,7 @@ MATRIX = {
 def test_in_a_cycle_it_costs_that_cycle(
     ward: Ward, trouble: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    leave_behind(0, monkeypatch)
     expected = MATRIX[trouble][state]
     shop, scene = ward.shop, Scene(ward.shop)
     bytes_seen: list[dict[str, bytes]] = []
@@ -277,8 +278,11 @@ def test_threads_that_come_back_do_not_count(bench: Bench, monkeypatch: pytest.M
     assert bench.shop.saved() == bench.shop.alive()
 
 
-def test_a_first_read_that_hangs_leaves_no_thread_behind(bench: Bench) -> None:
+def test_a_first_read_that_hangs_leaves_no_thread_behind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sixteen times: the one that reads for all workers lets go of it when the cycle ends."""
+    leave_behind(0, monkeypatch)
     bench.begin(("a", "b"))
     hanging = bench.on_read("a").hang()
     sealed = bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})

@@ -270,6 +270,23 @@ def test_it_ends_with_the_cycle() -> None:
     assert not stage.inbox.take(0.0)
 
 
+def test_who_is_left_behind_where_the_reading_itself_hangs() -> None:
+    held = threading.Event()
+
+    class Hanging(Reads):
+        def receive(self, wait_s: float) -> list[tuple[Any, End]]:
+            assert held.wait(PATIENCE_S)
+            return super().receive(wait_s)
+
+    reads = Hanging()
+    with Stage(reads, Ends(), listed=paths("a")) as stage:
+        until(lambda: reads.sent == ["a"])
+        stage.scope.close()
+        assert [stage.driver.holds(worker) for worker in stage.workers] == [True, False]
+        held.set()
+    assert not any(stage.driver.holds(worker) for worker in stage.workers)
+
+
 def test_who_does_not_get_rid_of_ends_gets_no_more_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "BACKLOG", 10)
     ends = Ends(tells=False)

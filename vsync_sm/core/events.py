@@ -212,7 +212,10 @@ class WorkerStarted(Event, frozen=True, tag="worker_started"):
 
 
 class WorkerStopped(Event, frozen=True, tag="worker_stopped"):
-    """A worker ended, having ended that many paths; `abandoned` when it did not come back."""
+    """A worker ended, having ended that many paths.
+
+    `abandoned`: a thread has not come back, its own or the one that reads for all, from its last.
+    """
 
     worker: int
     paths: int

@@ -162,6 +162,12 @@ class Driver:
         if self._reads is not None:
             self._reads.close()
 
+    def holds(self, worker: Worker) -> bool:
+        """Whether a thread that has not come back is the worker's, or reads what it is at."""
+        if worker.thread.ident is not None:  # what it was at last was its own
+            return worker.thread.is_alive()
+        return len(worker.open) > len(worker.ended) and self.threads[0].is_alive()
+
     def _thread(self, name: str, target: Callable[..., None], *given: Worker) -> threading.Thread:
         def run() -> None:
             with self._scope.guarded():

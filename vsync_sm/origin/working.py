@@ -171,7 +171,7 @@ class Crew:
         """How each worker that has not said so itself did end."""
         return tuple(
             WorkerStopped(
-                worker=worker.number, paths=worker.paths, abandoned=worker.thread.is_alive()
+                worker=worker.number, paths=worker.paths, abandoned=self._driver.holds(worker)
             )
             for worker in self._workers
             if not worker.stopped
