@@ -359,8 +359,10 @@ def unlisted(listed: Listed, choice: Choice) -> Iterator[SecretPath]:
     What is no longer chosen vanishes by configuration: Vault is not asked, and the token need not
     be allowed to.
     """
-    named = {data_path(each.mount, each.path) for each in listed.paths}
-    for path in listed.former.insights.keys() - named:
+    unnamed = set(listed.former.insights)  # no second million of paths is made: all are named
+    for each in listed.paths:
+        unnamed.discard(data_path(each.mount, each.path))
+    for path in unnamed:
         for mount in listed.accessors:
             below = path.removeprefix(f"{mount}data/")
             if below != path and choice.belongs(mount, below):
