@@ -192,5 +192,5 @@ def test_a_damaged_journal_and_none(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert complaint(err)[1] == "what stands before it was compared"
     path.write_bytes(b"no journal\n")
     code, out, err = told(capsys, "--compare", "end", path)
-    assert (code, out) == (1, "")
-    assert complaint(err)[0].startswith("the journal is damaged: ")
+    assert (code, out) == (2, "")
+    assert complaint(err)[0] == f"{path} is no journal: it does not begin as one"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.commandline import COMMAND, complaint, environment, vsync
 from tests.journal.example import numbered, one_saved_cycle
 from vsync_sm.core import events as e
 from vsync_sm.journal.codec import encode
+from vsync_sm.journal.past import Past
 
 
 @pytest.fixture
@@ -52,11 +55,49 @@ def test_replay_of_a_missing_one(tmp_path: Path) -> None:
     assert complaint(told.stderr)[0] == "there is no journal nosuch.jsonl"
 
 
-@pytest.mark.parametrize("file", [".", "/dev/null"])
-def test_replay_of_what_is_no_file(tmp_path: Path, file: str) -> None:
-    told = vsync(tmp_path, "replay", file, "--json")
+@pytest.mark.parametrize(
+    ("words", "wrong", "hint"),
+    [
+        ("replay . --json", ". is a directory, and no journal", "mean vsync-sm replay a.jsonl?"),
+        ("replay /dev/null", "/dev/null is not a file, and no journal", "name the journal's file"),
+        ("replay c.yaml --markdown", "c.yaml is no journal: it does not begin", "name the journal"),
+        ("replay c.yaml --compare failed", "c.yaml is no journal", "name the journal's file"),
+        ("replay x.gz", "x.gz is no journal: it does not begin as one", "name the journal's file"),
+        ("replay packed", "packed is no journal", "it is packed (gzip): gunzip -c packed >"),
+        ("journal --journal c.yaml", "c.yaml is no journal", "name the journal's file"),
+        ("where a/b --journal .", ". is a directory", "vsync-sm where a/b --journal a.jsonl?"),
+    ],
+)
+def test_what_is_no_journal(tmp_path: Path, words: str, wrong: str, hint: str) -> None:
+    (tmp_path / "a.jsonl").touch()
+    (tmp_path / "b.jsonl").touch()
+    (tmp_path / "c.yaml").write_text("numBuckets: 4\n")
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b"numBuckets: 4\n"))
+    (tmp_path / "packed").write_bytes(gzip.compress(encode(numbered(one_saved_cycle())[0])))
+    told = vsync(tmp_path, *words.split())
     assert (told.returncode, told.stdout) == (2, "")
-    assert complaint(told.stderr)[0] == f"cannot read {file}: not a file"
+    said, would_do = complaint(told.stderr)
+    assert said.startswith(wrong)
+    assert hint in would_do
+
+
+def test_a_journal_that_somebody_packed_is_read(tmp_path: Path, journal: Path) -> None:
+    packed = tmp_path / "sent.jsonl.gz"
+    packed.write_bytes(gzip.compress(journal.read_bytes()))
+    plain = vsync(tmp_path, "replay", journal, "--json-lines")
+    for words in (["--json-lines"], ["--json-lines", "--until", "end"]):
+        told = vsync(tmp_path, "replay", packed, *words)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert told.stdout == plain.stdout
+    with closing(Past(packed)) as past:
+        past.index(lambda: False)
+        assert past.last == len(journal.read_bytes().splitlines())
+
+
+def test_journal_takes_a_directory_as_replay_does(tmp_path: Path, journal: Path) -> None:
+    told = vsync(tmp_path, "journal", "--journal", ".")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith(f"{journal.name}\n")
 
 
 def test_replay_of_an_empty_one(tmp_path: Path) -> None:

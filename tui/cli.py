@@ -213,10 +213,11 @@ def _say(lines: Iterable[str]) -> None:
 
 def _attach(options: argparse.Namespace) -> int:
     from tui.follow import FollowFeed
+    from vsync_sm.journal.named import ATTACH
     from vsync_sm.operate.client import Remote
 
     journal = _journal_to_attach(options)
-    if _is_mistaken(journal, "--attach"):
+    if _is_mistaken(journal, ATTACH):
         return USAGE
     feed = FollowFeed(journal)
 
@@ -244,10 +245,11 @@ def _replay(options: argparse.Namespace) -> int:
     from tui.replay.feed import PlayFeed
     from tui.terminal import ConsoleDriver
     from vsync_sm.core.errors import JournalError
+    from vsync_sm.journal.named import REPLAY
     from vsync_sm.journal.past import Past
     from vsync_sm.operate.place import reach_of
 
-    if _is_mistaken(options.replay, "--replay"):
+    if _is_mistaken(options.replay, REPLAY):
         return USAGE
     try:
         past = Past(options.replay)
@@ -265,11 +267,11 @@ def _replay(options: argparse.Namespace) -> int:
     )
 
 
-def _is_mistaken(journal: Path, way: str) -> bool:
-    from tui.named import mistaken
+def _is_mistaken(journal: Path, command: tuple[str, ...]) -> bool:
     from vsync_sm.core.words import printable
+    from vsync_sm.journal.named import mistaken
 
-    mistake = mistaken(journal, way)
+    mistake = mistaken(journal, command)
     if mistake is not None:
         complain(*map(printable, mistake))
     return mistake is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import vsync_sm
-from tui.named import is_configuration
+from vsync_sm.journal.named import is_configuration
 
 OK, FATAL, USAGE = 0, 1, 2
 

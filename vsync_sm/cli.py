@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, parse
+from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, complain, is_no_journal, parse
 
 if TYPE_CHECKING:
     from vsync_sm.config import Settings
@@ -270,6 +270,8 @@ def _allow_command(options: argparse.Namespace, settings: Settings) -> Callable[
 
 
 def _replay(options: argparse.Namespace) -> int:
+    if is_no_journal(options.file, "replay"):
+        return USAGE
     if options.compare is not None:
         from vsync_sm import compare
 

@@ -82,7 +82,9 @@ def complain(message: str, hint: str = "") -> None:
 def journal_meant(options: argparse.Namespace) -> Path | None:
     """The journal of the origin that is meant; None: it has been said what is wrong."""
     if options.journal is not None:
-        return Path(options.journal)
+        from vsync_sm.journal.segments import journal_in  # noqa: PLC0415
+
+        return journal_in(Path(options.journal))
     # Not before they are needed: they take longer than all the rest.
     from vsync_sm.config import ConfigError, journal_file  # noqa: PLC0415
 
@@ -93,6 +95,17 @@ def journal_meant(options: argparse.Namespace) -> Path | None:
     except Fault as fault:
         complain(fault.message, fault.hint)
     return None
+
+
+def is_no_journal(journal: Path, *command: str) -> bool:
+    """Whether what was named with these words can be no journal; what would do has been said."""
+    from vsync_sm.core.words import printable  # noqa: PLC0415
+    from vsync_sm.journal.named import mistaken  # noqa: PLC0415
+
+    mistake = mistaken(journal, ("vsync-sm", *command))
+    if mistake is not None:
+        complain(*map(printable, mistake))
+    return mistake is not None
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -12,7 +12,7 @@ import orjson
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.words import clock, count, duration, number, printable, size
 from vsync_sm.export import MAKE_A_KEY, NoKey, disguise_meant, span_meant
-from vsync_sm.flags import FATAL, OK, USAGE, Write, complain, journal_meant
+from vsync_sm.flags import FATAL, OK, USAGE, Write, complain, is_no_journal, journal_meant
 from vsync_sm.journal.account import Account, account
 from vsync_sm.journal.cutting import NoSuchSpan, is_the_journals, records_of, write
 from vsync_sm.journal.keeping import BUDGET_BYTES
@@ -22,7 +22,7 @@ from vsync_sm.journal.last_run import last_run_started
 def run(options: argparse.Namespace, say: Write) -> int:
     """Do what the command line says; its exit code."""
     journal = journal_meant(options)
-    if journal is None:
+    if journal is None or is_no_journal(journal, "journal", "--journal"):
         return USAGE
     try:
         if options.word == "cut":

@@ -12,7 +12,16 @@ import orjson
 from vsync_sm.core.answer import Now
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.whereabouts import Whereabouts, Word
-from vsync_sm.flags import FATAL, NOT_SAVED, OK, USAGE, Write, complain, journal_meant
+from vsync_sm.flags import (
+    FATAL,
+    NOT_SAVED,
+    OK,
+    USAGE,
+    Write,
+    complain,
+    is_no_journal,
+    journal_meant,
+)
 from vsync_sm.journal.lookup import look_up
 from vsync_sm.operate.place import reach_of
 
@@ -34,7 +43,7 @@ def run(options: argparse.Namespace, write: Write) -> int:
         complain("where needs a path", "vsync-sm where secret/app/db")
         return USAGE
     journal = journal_meant(options)
-    if journal is None:
+    if journal is None or is_no_journal(journal, "where", options.path, "--journal"):
         return USAGE
     try:
         where = _look_up(options.path, journal)

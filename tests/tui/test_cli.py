@@ -23,10 +23,10 @@ from tui.app import Console
 from tui.flags import parse
 from tui.glance import Badge
 from tui.live import LiveOrigin, Signals
-from tui.named import mistaken
 from tui.terminal import BACKLOG, Terminal
 from vsync_sm import __version__
 from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.journal.named import ATTACH, REPLAY, mistaken
 from vsync_sm.origin.inbox import Inbox, SignalCame
 
 
@@ -163,16 +163,16 @@ def test_what_may_become_a_journal_is_awaited(tmp_path: Path, begin: bytes | Non
     journal = tmp_path / "journal.jsonl"
     if begin is not None:
         journal.write_bytes(begin)
-    assert mistaken(journal, "--attach") is None
+    assert mistaken(journal, ATTACH) is None
 
 
 def test_what_is_looked_at_afterwards_may_be_a_directory_or_one_closed_file(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").touch()
     packed = tmp_path / "journal.jsonl.000001.gz"
     packed.write_bytes(gzip.compress(b"{}"))
-    assert mistaken(tmp_path, "--replay") is mistaken(packed, "--replay") is None
-    assert mistaken(tmp_path, "--attach") is not None
-    assert mistaken(packed, "--attach") is not None
+    assert mistaken(tmp_path, REPLAY) is mistaken(packed, REPLAY) is None
+    assert mistaken(tmp_path, ATTACH) is not None
+    assert mistaken(packed, ATTACH) is not None
 
 
 @pytest.mark.usefixtures("_on_a_terminal")

@@ -37,7 +37,7 @@ from vsync_sm.journal.history import is_history, read_history
 from vsync_sm.journal.reader import JournalReader
 from vsync_sm.journal.recall import newest, usable
 from vsync_sm.journal.rotation import write_all
-from vsync_sm.journal.segments import closed_number, closed_segments, live_number
+from vsync_sm.journal.segments import alone, closed_segments, live_number
 
 
 class NoSuchSpan(Exception):  # noqa: N818  what is to be said to who asked for it
@@ -342,7 +342,7 @@ def _reader(journal: Path, first: int) -> JournalReader:
 
 def _files(journal: Path) -> Iterator[tuple[JournalReader, Record]]:
     """Of each file with a checkpoint that can be used, newest first: a reader, its first record."""
-    if closed_number(journal.name) is not None:
+    if alone(journal) is not None:
         return
     for number in (live_number(journal), *(each.number for each in closed_segments(journal)[::-1])):
         with JournalReader(journal, first=number) as reader:

@@ -18,12 +18,11 @@ from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import VERSION, Record, SegmentOpened
 from vsync_sm.journal.codec import decoded
 from vsync_sm.journal.segments import (
-    PACKED,
     UNREADABLE,
     Segment,
     Source,
+    alone,
     cannot_read,
-    closed_number,
     closed_path,
     closed_segments,
     number_in,
@@ -71,19 +70,19 @@ class JournalReader:
     """
 
     def __init__(self, path: Path, *, first: int = 0) -> None:
-        """`path` is the journal, or one closed file of it alone.
+        """`path` is the journal, or one closed file of it alone, or a journal packed by hand.
 
         `first` is the number of the file to begin with; where it is gone, the next one that is
         there.
         """
         self.path = path
         self._first = first
-        self._alone = closed_number(path.name) is not None
+        self._alone = alone(path)
         self._source: Source | None = None
         self._file = path  # of the source
         self._live = True  # it is the one that may grow
         self._number = 0  # 0: none has been entered yet
-        self._several = self._alone
+        self._several = self._alone is not None
         self._passed = 0  # bytes on the disk of the files that have been read to their end
         self._line = 1
         self._byte = 0
@@ -131,7 +130,7 @@ class JournalReader:
         try:
             later = (each for each in closed_segments(self.path) if each.number > self._number)
             rest = sum(each.path.stat().st_size for each in later)
-            rest += 0 if self._live or self._alone else self.path.stat().st_size
+            rest += 0 if self._live or self._alone is not None else self.path.stat().st_size
         except OSError:
             return 0.0
         whole = self._passed + there + rest
@@ -197,7 +196,7 @@ class JournalReader:
 
         False: the journal was replaced by another one, or is not there.
         """
-        if self._source is None or self._alone:
+        if self._source is None or self._alone is not None:
             return False
         if not self._live or self._source.is_at(self.path):
             return True
@@ -248,8 +247,8 @@ class JournalReader:
         return self._source
 
     def _enter_first(self) -> None:
-        if self._alone:
-            self._enter(self._given())
+        if self._alone is not None:
+            self._enter(self._alone)
             return
         for _ in range(_TRIES):
             closed = [one for one in closed_segments(self.path) if one.number >= self._first]
@@ -257,10 +256,6 @@ class JournalReader:
             if self._try(closed[0]) if closed else self._try_live():
                 return
         raise FileNotFoundError(self.path)
-
-    def _given(self) -> Segment:
-        number = closed_number(self.path.name) or 0
-        return Segment(self.path, number, packed=self.path.name.endswith(PACKED))
 
     def _try(self, closed: Segment) -> bool:
         try:
@@ -285,8 +280,8 @@ class JournalReader:
         return True
 
     def _enter_again(self) -> None:
-        if self._alone:
-            self._enter(self._given())
+        if self._alone is not None:
+            self._enter(self._alone)
             return
         for _ in range(_TRIES):
             there = {one.number: one for one in closed_segments(self.path)}.get(self._number)
@@ -308,7 +303,9 @@ class JournalReader:
     def _is_last(self) -> bool:
         """Whether no other file can follow yet."""
         source = self._source
-        return source is None or self._alone or (self._live and source.is_at(self.path))
+        if source is None or self._alone is not None:
+            return True
+        return self._live and source.is_at(self.path)
 
     def _go_on(self) -> bool:
         """Enter the next file; whether it is there."""

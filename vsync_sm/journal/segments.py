@@ -89,6 +89,17 @@ def closed_number(name: str) -> int | None:
     return int(match[1]) if match is not None and match.end() == len(name) else None
 
 
+def alone(path: Path) -> Segment | None:
+    """A file that is read by itself: a closed one, or a whole journal that somebody has packed.
+
+    None: it is none by its name, but a journal, to which other files may belong.
+    """
+    number, packed = closed_number(path.name), path.name.endswith(PACKED)
+    if number is None and not packed:
+        return None
+    return Segment(path, 1 if number is None else number, packed)
+
+
 def closed_segments(journal: Path) -> list[Segment]:
     """The closed files, in order. One that is being closed this moment still counts as open.
 

@@ -17,11 +17,10 @@ from typing import Protocol
 from vsync_sm.core.errors import JournalError
 from vsync_sm.journal.history import is_history
 from vsync_sm.journal.segments import (
-    PACKED,
     UNREADABLE,
     Segment,
+    alone,
     cannot_read,
-    closed_number,
     closed_segments,
     live_number,
     open_source,
@@ -51,9 +50,9 @@ def files_of(journal: Path) -> list[Segment]:
     """
     if is_history(journal):
         return [Segment(journal, 1, packed=True)]
-    alone = closed_number(journal.name)
-    if alone is not None:
-        return [Segment(journal, alone, packed=journal.name.endswith(PACKED))]
+    by_itself = alone(journal)
+    if by_itself is not None:
+        return [by_itself]
     closed = closed_segments(journal)
     live = live_number(journal) if journal.exists() else 0
     if live > (closed[-1].number if closed else 0):
@@ -143,7 +142,7 @@ def _give_back(opened: OrderedDict[int, _Bytes]) -> None:
 
 
 def _is_other(journal: Path, number: int) -> bool:
-    return closed_number(journal.name) is None and live_number(journal) != number
+    return alone(journal) is None and live_number(journal) != number
 
 
 class _State:
