@@ -46,6 +46,9 @@ from vsync_sm.core.reach import Reach
 from vsync_sm.core.shapes import SeenFault
 from vsync_sm.core.words import printable
 
+NO_TERMINAL = "the console, whose terminal is gone"
+"""Who asks for a halt then."""
+
 
 @runtime_checkable
 class Paints(Protocol):
@@ -69,11 +72,11 @@ class Origin(Protocol):
     def start(self, ended: Callable[[], None]) -> None:
         """Begin; `ended` is called from its own thread when it is over."""
 
-    def halt(self) -> None:
-        """Ask it to end, as a signal does."""
+    def halt(self, by: str) -> None:
+        """Ask it to end; `by` is who does."""
 
     def insist(self) -> None:
-        """End it at once, as a second signal does."""
+        """End it at once, as a second Ctrl-C does."""
 
 
 class Console(Steered):
@@ -118,6 +121,7 @@ class Console(Steered):
         readonly: str = "",
         reach: Reach | None = None,
         origin: Origin | None = None,
+        by: str = "",
         clock: Callable[[], int] = time.time_ns,
         cpu: Callable[[], float] = time.thread_time,
         remember: Path | None = None,
@@ -134,6 +138,7 @@ class Console(Steered):
             readonly: why nothing shall be commanded; "" where it may.
             reach: how a shell's commands name the journal; None: by its path.
             origin: the origin, where it runs in this process.
+            by: who sits at the console, by name.
             clock: ns since 1970.
             cpu: the seconds of a core that this thread has used.
             remember: the file of the preferences.
@@ -154,6 +159,7 @@ class Console(Steered):
         self._feed = feed
         self._journal = journal
         self._origin = origin
+        self._by = by
         self._cpu = cpu
         self._cpu_before = 0.0
         self._remember = remember
@@ -437,8 +443,8 @@ class Console(Steered):
         if not yes or origin is None:
             return
         self._halting = True
-        if self.unable:
-            origin.halt()
+        if self.unable:  # read-only; who may quit halts it nevertheless
+            origin.halt(self._by)
         else:
             self.command("halt")
 
@@ -466,21 +472,25 @@ class Console(Steered):
     def leave_soon(self, code: int | None = None) -> None:
         """End with this exit code, or with that of the origin; from any thread or signal handler.
 
-        An origin in this process that is not over is asked to halt: its end is the console's.
+        An origin in this process must be over.
         """
-        origin = self._origin
-        if origin is not None and not origin.over:
-            origin.halt()
-            return
         if code is None:
-            code = origin.code if origin is not None else 0
+            code = self._origin.code if self._origin is not None else 0
         self._leaving = code
         if self._loop_here is not None and not self._loop_here.is_closed():
             self._loop_here.call_soon_threadsafe(self.exit, code)
 
     def terminal_gone(self) -> None:
-        """There is no terminal any more: nothing to wait for. Called from another thread."""
-        self.leave_soon(None if self._origin is not None else 128 + signal.SIGHUP)
+        """There is no terminal any more: nothing to wait for. Called from another thread.
+
+        An origin in this process that is not over is asked to halt: its end is the console's.
+        """
+        if self._origin is None:
+            self.leave_soon(128 + signal.SIGHUP)
+        elif self._origin.over:
+            self.leave_soon()
+        else:
+            self._origin.halt(NO_TERMINAL)
 
     def terminal_late(self) -> None:
         """The terminal takes text again, and has missed some. Called from another thread."""
@@ -489,6 +499,11 @@ class Console(Steered):
     def _draw_anew(self) -> None:
         if self.is_running:
             self.screen.refresh(layout=True)
+
+    @property
+    def failure(self) -> Exception | None:
+        """What the console has failed by; None: it has not."""
+        return self._exception
 
     def _fatal_error(self) -> None:
         # As Textual's, but without the values of variables: one of them may be a secret.

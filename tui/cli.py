@@ -160,19 +160,27 @@ def _run(settings: Settings, journal: Path, *, readonly: str, hints: str = "") -
         try:
             reading.clear()
             feed.begin(running.engine.view)
+            by = wiring.user()
             console = _console(
                 feed,
-                Direct(inbox, wiring.user()),
+                Direct(inbox, by),
                 journal=journal,
                 readonly=readonly,
                 origin=origin,
+                by=by,
                 notes=_notes(settings, running),
                 hints=hints,
             )
             signals.hear = lambda number: (
                 console.leave_soon() if origin.over else origin.hear(number)
             )
-            code = console.run()
+            try:
+                console.run()
+            except Exception as error:  # before or after its screen
+                origin.fail(error)
+                raise
+            if console.failure is not None:
+                origin.fail(console.failure)
         finally:  # a console that fails leaves neither a running origin nor its socket behind
             origin.end(10.0)
     finally:
@@ -182,7 +190,7 @@ def _run(settings: Settings, journal: Path, *, readonly: str, hints: str = "") -
     if origin.fault is not None:
         complain(printable(origin.fault.message), printable(_hint(origin.fault)))
         return _code(origin.fault)
-    return origin.code or (FATAL if code is None else OK)
+    return origin.code
 
 
 def _last_words(origin: LiveOrigin, view: View, journal: Path | None) -> Iterator[str]:
@@ -307,6 +315,7 @@ def _console(
     journal: Path,
     readonly: str,
     origin: LiveOrigin | None = None,
+    by: str = "",
     notes: Sequence[str] = (),
     hints: str = "",
 ) -> Console:
@@ -322,6 +331,7 @@ def _console(
         readonly=readonly,
         reach=reach_of(journal),
         origin=origin,
+        by=by,
         notes=notes,
         hints=hints,
         remember=preferences.place(),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
-from vsync_sm.core.errors import Fault
+from vsync_sm.core.commands import Done
+from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.origin.demands import HALTING
-from vsync_sm.origin.inbox import Inbox, SignalCame
+from vsync_sm.origin.inbox import Asker, CommandCame, ConsoleFailed, Inbox, SignalCame
+
+THE_CONSOLE = "the console, which has ended"
+"""Who asks for a halt where nobody else did before the console was gone."""
 
 
 class Runs(Protocol):
@@ -58,12 +63,13 @@ class LiveOrigin:
 
     def __init__(self, engine: Runs, inbox: Inbox, close: Callable[[], None]) -> None:
         """`close` gives back the journal and whatever else it holds, on its own thread."""
+        self._failed = False
         self.fault: Fault | None = None
         self._engine = engine
         self._inbox = inbox
         self._close = close
         self._code: int | None = None
-        self._told_to_stop = False
+        self._told_to_stop = self._signalled = False
         self._ended: Callable[[], None] = _nothing
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -82,15 +88,22 @@ class LiveOrigin:
         self._ended = ended
         self._thread.start()
 
-    def halt(self) -> None:
-        """Ask it to end, as a signal does, unless one did: a second one would cut its end short."""
+    def halt(self, by: str) -> None:
+        """Ask it to end, as a command does, unless it was asked to; `by` is who does."""
         if not self._told_to_stop:
-            self.hear(signal.SIGTERM)
+            self._told_to_stop = True
+            self._inbox.ask(CommandCame("halt", "", Asker(by, "console"), _unheard))
+
+    def fail(self, error: Exception) -> None:
+        """End it, since the console has failed: with a fault, so that a human hears of it."""
+        self._failed = True
+        self._inbox.post(ConsoleFailed(_console_failed(error)))
 
     def insist(self) -> None:
-        """End it at once, as a second signal does."""
-        self.halt()
-        self.hear(signal.SIGTERM)
+        """End it at once, as a second Ctrl-C does on a terminal of its own."""
+        if not self._signalled:  # asked by a command: a signal would be the first one
+            self.hear(signal.SIGINT)
+        self.hear(signal.SIGINT)
 
     def hear(self, number: int) -> None:
         """Hand on a signal; safe in a signal handler.
@@ -100,7 +113,8 @@ class LiveOrigin:
         """
         if number == signal.SIGHUP and self._told_to_stop:
             return
-        self._told_to_stop = self._told_to_stop or number in HALTING
+        if number in HALTING:
+            self._told_to_stop = self._signalled = True
         self._inbox.post(SignalCame(number))
 
     def wait(self, seconds: float) -> bool:
@@ -113,8 +127,9 @@ class LiveOrigin:
         """See that it ends: it is asked to, and waited for; what never began is only given back."""
         if self._thread.ident is None:
             self._close()
-        elif not self.over:
-            self.halt()
+        elif not self.wait(seconds if self._failed else 0.0):
+            # After a fault, too: then it waits no longer for a human to be informed.
+            self.halt(THE_CONSOLE)
             self.wait(seconds)
 
     def _run(self) -> None:
@@ -130,6 +145,23 @@ class LiveOrigin:
         finally:
             self._code = code
             self._ended()
+
+
+def _console_failed(error: Exception) -> Fault:
+    """Where it came from, not what it held: that may be a secret."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f"{last[0].name}, line {last[0].lineno}" if last else "unknown place"
+    return Fault(
+        FaultKind.INVARIANT,
+        f"the console that ran the origin has failed: {type(error).__name__} in {where}",
+        hint="Start it again, with --headless where no console is needed; and please report what "
+        "the console wrote to its terminal.",
+        context={"error": type(error).__name__, "where": where},
+    )
+
+
+def _unheard(_: Done) -> None:
+    """Whoever asked waits for the end, not for an answer."""
 
 
 def _nothing() -> None:

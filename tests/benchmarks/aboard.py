@@ -37,7 +37,7 @@ class Flooding:
         self._ended = ended
         self.thread.start()
 
-    def halt(self) -> None:
+    def halt(self, _: str) -> None:
         """End."""
         self._writer.enough.set()
 

@@ -82,9 +82,9 @@ class Here:
         """Begun."""
         self.ended = ended
 
-    def halt(self) -> None:
+    def halt(self, by: str) -> None:
         """Asked to end."""
-        self.halts.append("halt")
+        self.halts.append(f"halt by {by}")
 
     def insist(self) -> None:
         """Asked to end at once."""

@@ -132,7 +132,7 @@ class Asleep:
     def start(self, ended: Callable[[], None]) -> None:
         """Nothing begins."""
 
-    def halt(self) -> None:
+    def halt(self, by: str) -> None:
         """Nothing ends."""
 
     def insist(self) -> None:

@@ -33,7 +33,7 @@ from tests.tui.piloted import (
 from tests.tui.screen import read
 from tests.workshop import PATIENCE_S
 from tui import preferences, rhythm
-from tui.app import Console
+from tui.app import NO_TERMINAL, Console
 from tui.feed import Look
 from tui.glance import Badge, Glance
 from tui.steer import COMMAND_ACTIONS
@@ -802,9 +802,10 @@ def test_a_readonly_console_can_still_be_quit() -> None:
         await until(lambda: origin.halts)
         origin.end(0)
 
-    app = console(commander=commander, origin=origin, badge=Badge.LIVE, readonly="--readonly")
+    how: dict[str, Any] = {"origin": origin, "by": "ada", "readonly": "--readonly"}
+    app = console(commander=commander, badge=Badge.LIVE, **how)
     assert piloted(app, test) == 0
-    assert (commander.asked, origin.halts) == ([], ["halt"])
+    assert (commander.asked, origin.halts) == ([], ["halt by ada"])
 
 
 def test_it_ends_with_the_origins_exit_code() -> None:
@@ -851,7 +852,7 @@ def test_a_terminal_that_is_gone_halts_the_origin_here() -> None:
         origin.end(0)
 
     assert piloted(console(origin=origin, badge=Badge.LIVE), test) == 0
-    assert origin.halts == ["halt"]
+    assert origin.halts == [f"halt by {NO_TERMINAL}"]
 
 
 def test_a_terminal_that_is_gone_ends_a_console_that_only_looks() -> None:

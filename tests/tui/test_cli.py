@@ -27,7 +27,7 @@ from tui.terminal import BACKLOG, Terminal
 from vsync_sm import __version__
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.journal.named import ATTACH, REPLAY, mistaken
-from vsync_sm.origin.inbox import Inbox, SignalCame
+from vsync_sm.origin.inbox import CommandCame, Inbox, SignalCame
 
 
 def run(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -255,8 +255,11 @@ def test_who_finds_the_journal_taken_is_told_to_attach() -> None:
 # --- the origin in this process --------------------------------------------------------------
 
 
+HALTED = 77
+
+
 class Engine:
-    """Runs until it hears a signal, or fails."""
+    """Runs until it hears a signal or a halt, or fails."""
 
     def __init__(self, inbox: Inbox, fault: Fault | None = None) -> None:
         self._inbox = inbox
@@ -270,6 +273,8 @@ class Engine:
             for message in self._inbox.take(1.0):
                 if isinstance(message, SignalCame):
                     return message.number
+                if isinstance(message, CommandCame):
+                    return HALTED
 
 
 def origin_of(
@@ -280,22 +285,41 @@ def origin_of(
     return LiveOrigin(Engine(inbox, fault), inbox, close), inbox
 
 
+def asked(inbox: Inbox) -> list[tuple[str, str, str]]:
+    """What lies there: commands, who asks, and through what."""
+    came = inbox.take(0.0)
+    assert all(isinstance(each, CommandCame) for each in came), came
+    return [
+        (each.command, each.asker.by, each.asker.through)
+        for each in came
+        if isinstance(each, CommandCame)
+    ]
+
+
 def test_halting_twice_is_not_insisting() -> None:
     origin, inbox = origin_of()
     origin.hear(signal.SIGHUP)
-    origin.halt()
-    origin.halt()
+    origin.halt("ada")
+    origin.halt("ada")
     assert list(inbox.take(0.0)) == [SignalCame(signal.SIGHUP)]
     origin.insist()
-    assert list(inbox.take(0.0)) == [SignalCame(signal.SIGTERM)]
+    assert list(inbox.take(0.0)) == [SignalCame(signal.SIGINT)]
+
+
+def test_insisting_on_a_halt_by_command_is_two_signals() -> None:
+    origin, inbox = origin_of()
+    origin.halt("ada")
+    assert asked(inbox) == [("halt", "ada", "console")]
+    origin.insist()
+    assert list(inbox.take(0.0)) == [SignalCame(signal.SIGINT)] * 2
 
 
 def test_a_terminal_that_goes_away_asks_once() -> None:
     origin, inbox = origin_of()
-    origin.halt()  # what could not be written any more
+    origin.halt("the console")  # what could not be written any more
     origin.hear(signal.SIGHUP)  # the kernel
     origin.hear(signal.SIGHUP)  # the shell
-    assert list(inbox.take(0.0)) == [SignalCame(signal.SIGTERM)]
+    assert asked(inbox) == [("halt", "the console", "console")]
     origin.hear(signal.SIGINT)
     assert list(inbox.take(0.0)) == [SignalCame(signal.SIGINT)]
 
@@ -303,8 +327,9 @@ def test_a_terminal_that_goes_away_asks_once() -> None:
 def test_a_request_for_a_cycle_is_no_halt() -> None:
     origin, inbox = origin_of()
     origin.hear(signal.SIGUSR1)
-    origin.halt()
-    assert inbox.take(0.0) == [SignalCame(signal.SIGUSR1), SignalCame(signal.SIGTERM)]
+    assert inbox.take(0.0) == [SignalCame(signal.SIGUSR1)]
+    origin.halt("ada")
+    assert asked(inbox) == [("halt", "ada", "console")]
 
 
 def test_the_console_ends_with_the_origin() -> None:
@@ -356,7 +381,7 @@ def test_an_origin_that_goes_on_is_halted_and_waited_for() -> None:
     origin, _ = origin_of()
     origin.start(lambda: None)
     origin.end(PATIENCE_S)
-    assert origin.code == signal.SIGTERM
+    assert origin.code == HALTED
     origin.end(PATIENCE_S)  # over: nothing is left to do
     assert origin.over
 

@@ -31,6 +31,19 @@ _FILLS_UP = (
 )
 
 
+# A console with a mistake in it.
+_FAILS = """
+import runpy
+from tui.widgets.lines import JournalLines
+
+def fail(self):
+    raise LookupError("wrapping went wrong")
+
+JournalLines.action_wrap = fail
+runpy.run_module("tui.cli", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.fixture
 def shop(workshop: Workshop) -> Iterator[Workshop]:
     """A workshop with three secrets in Vault, whose origin has tokens that may never be seen."""
@@ -79,6 +92,11 @@ def halted(shop: Workshop, code: int = 0) -> None:
     assert isinstance(shop.records()[-1].event, e.RunFinished)
 
 
+def unasked(shop: Workshop) -> None:
+    """The journal tells of no signal, where nobody sent one."""
+    assert not events(shop.records(), e.SignalReceived)
+
+
 def commands(shop: Workshop) -> list[str]:
     """What was asked for, as the journal tells."""
     return [each.command for each in events(shop.records(), e.CommandReceived)]
@@ -123,7 +141,8 @@ def test_live_and_readonly(shop: Workshop) -> None:
         screen.press("y")
         clean(screen)
     halted(shop)
-    assert commands(shop) == []
+    assert commands(shop) == ["halt"]  # nothing but its end; `unasked` tells that no signal came
+    unasked(shop)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -164,6 +183,22 @@ def test_a_lost_terminal_halts_the_origin(shop: Workshop) -> None:
         screen.hang_up()
         assert screen.ends() == 0
     halted(shop)
+
+
+def test_a_console_that_fails_ends_the_origin_and_says_so(shop: Workshop) -> None:
+    with Screen(shop.home, "-c", _FAILS, *live(shop)) as screen:
+        screen.wait_for("IN SYNC")
+        screen.press("2w")
+        clean(screen, 1)
+        assert "wrapping went wrong" in screen.said()
+        unseen(screen.written)
+    halted(shop, 1)
+    (fault,) = events(shop.records(), e.FaultRaised)
+    assert (fault.kind, fault.fatal) == ("invariant", True)
+    assert "the console that ran the origin has failed: LookupError in fail" in fault.message
+    assert fault.message in events(shop.records(), e.RunFinished)[-1].why
+    assert commands(shop) == []
+    unasked(shop)
 
 
 # --- attached --------------------------------------------------------------------------------

@@ -176,6 +176,8 @@ class JournalLines(ScrollView, can_focus=True):
             self._top = bottom
             self._offset = position - bottom
             self.cursor = self._line(position) if count else 0
+        elif not count:  # nothing stands at a place; the selected line waits for others to come
+            self._top = 0
         else:  # where there is no room for the offset now, there may be later
             top = max(position - self._offset, self._top_for(position))
             self._top = max(0, min(top, bottom))

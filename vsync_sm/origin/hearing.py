@@ -20,6 +20,7 @@ from vsync_sm.origin.herald import Herald
 from vsync_sm.origin.inbox import (
     UNSURE,
     CommandCame,
+    ConsoleFailed,
     EffectDone,
     Facts,
     FaultCame,
@@ -105,8 +106,8 @@ class Hearing:
                 self._herald.informed(notified)
             case StatusTold(event=event):
                 self._ledger.tell(event)
-            case TokenTold(told=told):
-                self._hear_of_the_token(told)
+            case TokenTold(told=told) | ConsoleFailed(fault=told):
+                self._hear_beside(told)
             case LateFacts(cycle=cycle, count=count):
                 self._dropped(cycle, count)
             case EffectDone():
@@ -128,12 +129,12 @@ class Hearing:
                 self.hear_what_was_delivered()
             self._herald.fault(fault)
 
-    def _hear_of_the_token(self, told: e.TokenRenewed | Fault) -> None:
+    def _hear_beside(self, told: e.TokenRenewed | Fault) -> None:
         """It is no cycle's: whichever runs goes on, unless the fault is fatal."""
         if not isinstance(told, Fault):
             self._herald.tell(told)
         elif self._state() is State.halted:
-            pass  # what the token could not be renewed for is over
+            pass  # what it is a fault of is over
         elif told.kind is FaultKind.TOKEN_ENDING:
             self._herald.alarm(told)
         else:

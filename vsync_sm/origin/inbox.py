@@ -50,6 +50,12 @@ class TokenTold(msgspec.Struct, frozen=True):
     told: TokenRenewed | Fault
 
 
+class ConsoleFailed(msgspec.Struct, frozen=True):
+    """The console in this process has failed: the run ends, whichever cycle runs."""
+
+    fault: Fault
+
+
 class LateFacts(msgspec.Struct, frozen=True):
     """Facts of a cycle that is over; they were dropped."""
 
@@ -114,7 +120,16 @@ UNSURE = (
 )
 
 Question = CommandCame | RefusedAsked
-Control = SignalCame | FaultCame | Informed | StatusTold | TokenTold | LateFacts | Question
+Control = (
+    SignalCame
+    | FaultCame
+    | Informed
+    | StatusTold
+    | TokenTold
+    | ConsoleFailed
+    | LateFacts
+    | Question
+)
 Result = Facts | EffectDone
 Message = Control | Result
 
