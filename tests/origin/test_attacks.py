@@ -14,7 +14,7 @@ from tests.misbehave import Answer
 from tests.origin.bench import HOUR, LEAST, Bench, Late, Later, many
 from tests.origin.scenes import Scene, came, entered, until
 from tests.support import unique
-from tests.workshop import Run, Workshop
+from tests.workshop import Run, Workshop, events
 from vsync_sm import wiring
 from vsync_sm.core import events as e
 from vsync_sm.core.choice import Choice, whole
@@ -289,6 +289,30 @@ def test_a_policy_that_hides_names_from_lists(bench: Bench, seen: int) -> None:
     run = bench.once(**how)
     assert (run.code, run.outcome, {*run.faults}) == (3, "aborted fault", {"list_incomplete"})
     assert bench.raw() == before
+
+
+def test_a_secret_that_is_denied_and_then_deleted(bench: Bench) -> None:
+    """Nobody can tell it from one that a list hides: nothing is saved until somebody says which."""
+    bench.fill(many(9))
+    mount, server = bench.mount, bench.api.server
+    token = bench.api.make_token(SEES_ALL.format(mount=mount))
+    how: dict[str, Any] = {"vault": {"token": token, "requiredCapabilities": LEAST}}
+    assert bench.once(**how).outcome == "saved"
+    before = bench.raw()
+    policy = server.json("POST", "/v1/auth/token/lookup", {"token": token})["data"]["policies"][-1]
+    denied = f'path "{mount}metadata/003" {{ capabilities = ["deny"] }}\n'
+    allowed = SEES_ALL.format(mount=mount)
+    server.json("PUT", f"/v1/sys/policies/acl/{policy}", {"policy": allowed + denied})
+    bench.purge(["003"])
+    assert bench.once(**how).outcome == "aborted fault"
+    assert bench.raw() == before
+    (fault,) = events(bench.shop.records(), e.FaultRaised)
+    assert fault.message == f"{mount}data/003 may not be read, and no list names it any more"
+    assert fault.hint.startswith("It may have been deleted: ")
+    assert f"read on {mount}metadata/003, " in fault.hint
+    assert "origin.paths" in fault.hint
+    server.json("PUT", f"/v1/sys/policies/acl/{policy}", {"policy": allowed})
+    assert bench.once(**how).outcome == "saved"  # as the hint says
 
 
 def test_a_namespace(bench: Bench) -> None:

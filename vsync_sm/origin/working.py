@@ -207,10 +207,10 @@ class Crew:
             metadata = self._metadata(task, first)
         except Fault as fault:
             if fault.kind is FaultKind.FORBIDDEN:
-                raise _incomplete(task.path, "may not be read") from None
+                raise _unreadable(task) from None
             raise
         if metadata is not None and self._why_skipped(metadata) is None:
-            raise _incomplete(task.path, "is alive")
+            raise _hidden(task.path)
 
     def _end(self, task: Task, first: First) -> Event:
         number, path = task.worker.number, task.path
@@ -369,11 +369,24 @@ def unlisted(listed: Listed, choice: Choice) -> Iterator[SecretPath]:
                 yield SecretPath(mount, below)
 
 
-def _incomplete(path: str, what: str) -> Fault:
+def _hidden(path: str) -> Fault:
     return Fault(
         FaultKind.LIST_INCOMPLETE,
-        f"{path} {what}, but no list names it any more",
+        f"{path} is alive, but no list names it any more",
         hint="A policy that filters lists hides names from vsync: let it see all. A secret that "
         "was written anew this very moment looks so too, and the next cycle finds it.",
         context={"path": path},
+    )
+
+
+def _unreadable(task: Task) -> Fault:
+    """It may be deleted, or hidden from the list: only a read can tell, which is refused."""
+    metadata = f"{task.taken.mount}metadata/{task.taken.path}"
+    return Fault(
+        FaultKind.LIST_INCOMPLETE,
+        f"{task.path} may not be read, and no list names it any more",
+        hint=f"It may have been deleted: give the token read on {metadata}, "
+        "and the next cycle sees whether it is gone; or exclude it in origin.paths. If it is not "
+        "deleted, a policy that filters lists hides it: let vsync see all.",
+        context={"path": task.path},
     )
