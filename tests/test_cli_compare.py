@@ -18,8 +18,9 @@ first:  2026-11-02 02:00:02 UTC (seq 4252), waiting after cycle 9
 second: 2026-11-02 02:06:00 UTC (seq 4654), aborted in cycle 10
 
 ! cycle 10 was being given up because its deadline passed; cycle 9 found nothing to save
-! fault deadline in cycle 10: the cycle's deadline has passed → Raise origin.timeout or \
-origin.numWorkers, or look for a slow server
+! fault deadline in cycle 10: the cycle's deadline of 5 min has passed while working, 213 of 372 \
+paths ended: it was waiting for Vault, which gave no good answer for 4 min 9 s → See to Vault; if \
+it is only slow, raise origin.timeout
 ! working took 5 min, 201 times as long, cut off; 1.49 s in cycle 9
 ! worker 3 was slow: platform/data/retired/ftp held it for 5 min and did not come back from it; \
 it ended 0 paths, the others about 71 each

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec import structs
 
 from vsync_sm.core import events as e
 from vsync_sm.core.marks import KINDS, Kind, Marks, kinds_at, mark
@@ -74,6 +75,41 @@ def test_a_crash_is_marked_where_nothing_else_is_left_of_it() -> None:
     ((kind, words),) = told(e.RunRecovered(crashed_run="run-1", state="saving", open_cycle=4))
     assert kind is Kind.CRASH
     assert words == "run run-1 ended without a word, saving in cycle 4"
+
+
+WAITS = e.ChecksPostponed(
+    tries=1, waited_s=0.0, delay_s=1.0, kind="sealed", message="it is sealed", server="Vault"
+)
+
+
+def test_what_the_checks_wait_for_is_a_fault_once(told: Told) -> None:
+    ((kind, words),) = told(WAITS)
+    assert kind is Kind.FAULT
+    assert "it is sealed" in words
+    assert told(structs.replace(WAITS, tries=2)) == []
+    other = structs.replace(WAITS, tries=3, kind="unreachable", message="nobody is there")
+    assert [kind for kind, _ in told(other)] == [Kind.FAULT]
+    told(e.Transitioned(trigger="checks_passed", source="checking", dest="waiting"))
+    assert [kind for kind, _ in told(WAITS)] == [Kind.FAULT]
+
+
+def aborted(reason: str) -> e.Transitioned:
+    return e.Transitioned(trigger="abort", source="listing", dest="aborted", reason=reason)
+
+
+@pytest.mark.parametrize("reason", ["timeout", "signal"])
+@pytest.mark.parametrize("fault", [None, "deadline", "sealed"])
+def test_a_deadline_without_a_fault_is_one(told: Told, reason: str, fault: str | None) -> None:
+    """The first origins raised none: their journals are walked through all the same."""
+    told(e.CycleStarted(mounts=("a/",), workers=1, num_buckets=4, deadline_s=60.0))
+    told(move("waiting", "listing"))
+    if fault is not None:
+        told(e.FaultRaised(kind=fault, fatal=False, message="m"))
+    found = dict(told(aborted(reason), wall_s=58))
+    if reason == "timeout" and fault != "deadline":
+        assert "it was waiting for Vault, which gave no good answer" in found[Kind.FAULT]
+    else:
+        assert found.keys() == {Kind.TRANSITION}
 
 
 def test_a_phase_is_where_one_begins(told: Told) -> None:

@@ -113,7 +113,8 @@ def test_what_one_cannot_see_is_said() -> None:
     for words in (
         "vsync on origin-1.example, from 2026-11-02 02:01:00 UTC, 371 paths listed.",
         "Phases: listing 0.53 s, working 5 min, aborted ",
-        "First trouble: fault: the cycle's deadline has passed",
+        "First trouble: fault: the cycle's deadline of 5 min has passed while working, ",
+        "140 of 371 paths ended: Vault answered, but too slowly",
     ):
         assert words in described
     root = ET.fromstring(svg)  # noqa: S314  ours

@@ -110,7 +110,13 @@ def test_in_a_cycle_it_costs_that_cycle(
         assert_late_or_never(run, before, after)
     else:
         assert before == after
-    assert not [fault for fault in run.all(e.FaultRaised) if fault.fatal]
+    faults = run.all(e.FaultRaised)
+    assert not [fault for fault in faults if fault.fatal]
+    late = [fault for fault in faults if fault.kind == "deadline"]
+    assert len(late) == (expected == TIMEOUT)
+    for fault in late:  # it names who was frozen, though that has given no bad answer
+        assert fault.context["server"].lower() == trouble.partition(" ")[0]
+        assert fault.context["phase"] == state
     assert shop.saved() == shop.alive()
     assert any("secret-30" in path for path in shop.saved())
 
@@ -157,6 +163,10 @@ def test_a_passed_deadline_aborts(workshop: Workshop, mount: str, state: str) ->
     first, second = run.all(e.CycleFinished)
     assert (first.outcome, first.reason) == ("aborted", "timeout")
     assert second.outcome == "saved"
+    fault = run.one(e.FaultRaised)
+    assert (fault.kind, fault.fatal, fault.context["phase"]) == ("deadline", False, state)
+    assert fault.hint
+    assert run.view.failed_in_row == 0
     (started,) = [r for r in run.records if isinstance(r.event, e.SaveStarted)]
     assert started.cycle == 2
     assert workshop.saved() == workshop.alive()
@@ -180,11 +190,19 @@ def test_a_deadline_that_a_socket_notices_first_is_the_same(
     workshop.vault.put(mount, "secret")
     scene = Scene(workshop)
     deadline = Fault(FaultKind.DEADLINE, "the cycle's deadline has passed")
-    scene.on(entered(state), lambda: scene.inbox.post(FaultCame(deadline, 1)))
+
+    def notice() -> None:
+        for _ in range(3):  # each worker does, and the loop as well
+            scene.inbox.post(FaultCame(deadline, 1))
+
+    scene.on(entered(state), notice)
     scene.on(came(e.CycleFinished), scene.signal)
     run = scene.run()
     assert run.outcome == TIMEOUT
-    assert not run.faults
+    fault = run.one(e.FaultRaised)
+    assert (fault.kind, fault.context["phase"]) == ("deadline", state)
+    abort = next(r.seq for r in run.records if getattr(r.event, "trigger", "") == "abort")
+    assert next(r.seq for r in run.records if r.event == fault) < abort
     assert workshop.raw() == {}
     workshop.replayed()
 

@@ -15,6 +15,7 @@ from itertools import cycle as forever
 from vsync_sm.core import events as e
 from vsync_sm.core.answer import Now
 from vsync_sm.core.insight import Insight, moment
+from vsync_sm.core.lateness import deadline_passed
 from vsync_sm.core.safety import allowance_id, items
 from vsync_sm.core.sync_info import (
     change_of,
@@ -340,6 +341,14 @@ class Night:
     ) -> None:
         """A fault is raised."""
         self.add(e.FaultRaised(kind=kind, fatal=fatal, message=message, hint=hint, context=context))
+
+    def late(self) -> None:
+        """The deadline has passed: the fault that an origin raises of it."""
+        fault = deadline_passed(self.view, self._mono)
+        told = {"message": fault.message, "hint": fault.hint}
+        self.add(
+            e.FaultRaised(kind=fault.kind.word, fatal=False, context=dict(fault.context), **told)
+        )
 
     def retry(self, what: str, kind: str, message: str, *, times: int = 1) -> None:
         """A request fails and is tried again, with growing pauses."""

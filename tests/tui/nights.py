@@ -38,8 +38,6 @@ FORBIDDEN = (
 )
 SEALED = "Vault at https://vault.example:8200 is sealed"
 UNSEAL = "Unseal it; the next tick tries again."
-LATE = "the cycle's deadline has passed"
-FASTER = "Raise origin.timeout or origin.numWorkers, or look for a slow server."
 SLOW = "Vault at https://vault.example:8200 took too long: Operation timed out after 10000 ms"
 DOWN = "Consul at https://consul.example:8501 cannot be reached: Connection refused"
 START_CONSUL = "is it running, and is the address right?"
@@ -209,7 +207,7 @@ def aborted() -> Night:
     night = _quiet()
     _half_read(night)
     night.wait(249)
-    night.fault("deadline", LATE, hint=FASTER)
+    night.late()
     night.leave("timeout")
     return night
 
@@ -305,8 +303,35 @@ def behind() -> Night:
         night.begin()
         night.list_all()
         night.work(most=140, each_s=300 / 140)
-        night.fault("deadline", LATE, hint=FASTER)
+        night.late()
         night.abort("timeout")
+    night.wait(9)
+    return night
+
+
+def frozen() -> Night:
+    """Vault froze while a cycle listed: the night's first fault is a deadline."""
+    night = _begun()
+    night.check()
+    night.cycle()
+    for secret in ("teams/data/payments/api/prod/database", "teams/data/größe/λ-service"):
+        night.write(secret)
+        night.until_tick()
+        night.cycle()
+    night.until_tick()
+    night.begin()
+    night.list_folders(31)
+    for attempt in range(3):
+        night.wait(10)
+        night.retry("list teams/payments/", "timeout", SLOW)
+        if not attempt:
+            night.seen("Vault", "timeout", SLOW)
+    night.wait(268.8)
+    night.late()
+    night.abort("timeout")
+    night.until_tick()
+    night.seen("Vault")
+    night.cycle()
     night.wait(9)
     return night
 
@@ -353,7 +378,7 @@ NIGHTS: dict[str, Callable[[], Night]] = {
             aborted,
             refused,
         ),
-        *(paused, halted, lost, finished, stuck, behind, crashed, two_runs),
+        *(paused, halted, lost, finished, stuck, behind, frozen, crashed, two_runs),
     )
 }
 """Every night by its name; each is written once a process."""

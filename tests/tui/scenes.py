@@ -79,7 +79,7 @@ DIALOGS = {
 """Each dialog."""
 
 REPLAYS = {
-    "replay_timeout": Scene("behind", way="replay", keys=("home", "]", "]"), words="#4673"),
+    "replay_timeout": Scene("frozen", way="replay", keys=("home", "]"), words="#1628"),
     "replay_refused": Scene(
         "refused", way="replay", theme="vsync-light", keys=("home", "]", "]"), words="#4687"
     ),

@@ -14,10 +14,13 @@ from operator import le
 from typing import Any, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.insight import NS, moment
-from vsync_sm.core.machine import CYCLE
+from vsync_sm.core.lateness import deadline_passed
+from vsync_sm.core.machine import CYCLE, Reason, Trigger
 from vsync_sm.core.sentences import sentence
 from vsync_sm.core.shapes import View
 from vsync_sm.core.words import count, duration
@@ -101,14 +104,45 @@ def mark(kind: Kind, before: View, record: e.Record) -> Mark:
         words = gap(before, record)
     elif kind is Kind.CRASH and isinstance(record.event, e.RunStarted):
         words = _crash(before)
+    elif kind is Kind.FAULT and isinstance(record.event, e.Transitioned):
+        words = sentence(replace(record, event=_late(before, record)))
     else:
         words = sentence(record)
     return Mark(kind, record.seq, record.ts, record.cycle, words)
 
 
-def _move(_: View, event: e.Transitioned) -> tuple[Kind, ...]:
+def _move(before: View, event: e.Transitioned) -> tuple[Kind, ...]:
     begins = event.dest in _PHASES and event.dest != event.source
+    if event.trigger == Trigger.abort and event.reason == Reason.timeout and _untold(before):
+        return (Kind.TRANSITION, Kind.FAULT)
     return (Kind.TRANSITION, Kind.PHASE) if begins else (Kind.TRANSITION,)
+
+
+def _untold(before: View) -> bool:
+    """Whether no fault says that the cycle's deadline passed: the first origins told of none."""
+    cycle, last = before.cycle, before.faults[-1:]
+    if cycle is None:
+        return False
+    told = [*cycle.faults, *(seen.event for seen in last if seen.cycle == cycle.number)]
+    return all(fault.kind != FaultKind.DEADLINE.word for fault in told)
+
+
+def _late(before: View, record: e.Record) -> e.FaultRaised:
+    fault = deadline_passed(before, record.mono)
+    return e.FaultRaised(
+        kind=fault.kind.word,
+        fatal=fault.fatal,
+        message=fault.message,
+        hint=fault.hint,
+        context=dict(fault.context),
+    )
+
+
+def _postponed(before: View, event: e.ChecksPostponed) -> tuple[Kind, ...]:
+    # They are tried again and again: only what they wait for anew is news.
+    known = before.postponed.event if before.postponed is not None else None
+    same = known is not None and (known.server, known.kind) == (event.server, event.kind)
+    return () if same else (Kind.FAULT,)
 
 
 def _run(before: View, _: e.RunStarted) -> tuple[Kind, ...]:
@@ -152,6 +186,7 @@ _FOUND: dict[type, Callable[[View, Any], tuple[Kind, ...]]] = {
     e.SaveReconciled: lambda _, __: (Kind.SAVE,),
     e.SaveRefused: lambda _, __: (Kind.REFUSAL,),
     e.FaultRaised: lambda _, __: (Kind.FAULT,),
+    e.ChecksPostponed: _postponed,
     e.JournalRepaired: lambda _, __: (Kind.REPAIR,),
 }
 

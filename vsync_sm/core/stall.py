@@ -39,8 +39,7 @@ def stall(cycle: Cycle | None, mono: int, told: int | None = None) -> Stall | No
     if cycle is None or not cycle.phases or cycle.phases[-1].seconds is not None:
         return None
     phase = cycle.phases[-1]
-    moved = max(cycle.moved, phase.since.mono, *(each.since for each in cycle.workers))
-    seconds = (mono - moved) / NS
+    seconds = (mono - last_moved(cycle)) / NS
     asked = _asked(cycle, phase.name)
     if asked is None or seconds < STALLED_S:
         return None
@@ -49,6 +48,18 @@ def stall(cycle: Cycle | None, mono: int, told: int | None = None) -> Stall | No
         return Stall("", "the origin has written nothing", silent)
     server, what = asked
     return Stall(server, what, seconds)
+
+
+def last_moved(cycle: Cycle) -> int:
+    """When something of the running phase was finished last, or it began (`mono`, ns)."""
+    since = (each.since for each in cycle.workers)
+    return max(cycle.moved, *(each.since.mono for each in cycle.phases[-1:]), *since)
+
+
+def asked_of(cycle: Cycle, phase: str) -> str:
+    """The server that a phase asks; "" where it computes, or has asked nothing yet."""
+    asked = _asked(cycle, phase)
+    return asked[0] if asked is not None and phase != State.saving else ""
 
 
 def _asked(cycle: Cycle, phase: str) -> tuple[str, str] | None:

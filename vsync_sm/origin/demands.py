@@ -74,7 +74,10 @@ class Demands:
         self.asked = TICK
 
     def hear_fault(self, fault: Fault) -> bool:
-        """Take a cycle's fault in; False when it only says that the deadline has passed."""
+        """Take a cycle's fault in; False when it only says that the deadline has passed.
+
+        That is told once, with what it was waiting for, when the loop aborts the cycle.
+        """
         if fault.kind is FaultKind.DEADLINE:
             self._deadline_noticed = True
             return False

@@ -17,6 +17,7 @@ import msgspec
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault
 from vsync_sm.core.insight import NS
+from vsync_sm.core.lateness import deadline_passed
 from vsync_sm.core.machine import CYCLE, IllegalTrigger, Machine, Reason, State, Trigger
 from vsync_sm.core.memory import Allowance, Memory
 from vsync_sm.core.outcome import asked_to_stop
@@ -420,6 +421,9 @@ class Engine:
         # Nothing of this cycle is delivered after this; what was delivered before still counts.
         ends = cycle.close()
         self._hearing.hear_what_was_delivered()
+        if reason is Reason.timeout:
+            # Whoever noticed, the loop or some sockets: it is told here, and only once.
+            self._herald.fault(deadline_passed(self.view, self._mono()))
         self._aborted = self._hands.clock.mono()
         self._pull(Trigger.abort, reason)
         self._ledger.tell(*ends)
