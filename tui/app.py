@@ -23,7 +23,7 @@ from textual.widgets import TabbedContent, TabPane, Tabs
 
 from tui import pauses, preferences, tabs
 from tui.feed import Feed
-from tui.glance import Glance
+from tui.glance import Badge, Glance
 from tui.rhythm import rest
 from tui.sight import Sight
 from tui.steer import Steered
@@ -299,7 +299,8 @@ class Console(Steered):
         if fault is None or run is None or fault.run != run.id or fault == self._fatal_shown:
             return
         self._fatal_shown = fault
-        self.push_screen(FatalScreen(fault, glance.view.ended, str(self._journal)))
+        ended, through = glance.view.ended, glance.badge is Badge.REPLAY
+        self.push_screen(FatalScreen(fault, ended, str(self._journal), through=through))
 
     # --- tabs ---
 

@@ -23,6 +23,7 @@ from tui.replay.moves import TROUBLE, Move, begin, end, step, to, to_column
 from tui.replay.taking import TakeDialog, parts
 from tui.steer import COMMAND_ACTIONS
 from tui.times import Times
+from tui.widgets.dialogs.fatal import FatalScreen
 from tui.widgets.dialogs.help import HelpScreen
 from tui.widgets.dialogs.keys import places
 from vsync_sm.core.events import FaultRaised
@@ -127,6 +128,8 @@ class ReplayConsole(Console):
         """The clock is moved where no dialog is open, and nobody types."""
         if action not in _MOVING:
             return super().check_action(action, parameters)
+        if isinstance(self.screen, FatalScreen):
+            return None  # it hands the key on, once it is gone
         if len(self.screen_stack) > 1 or isinstance(self.focused, Input):
             return False
         return self._playing is (action == "still") if action in {"play", "still"} else True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from shlex import quote
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -23,9 +23,17 @@ _STYLES = {"What": f"bold {BAD}", "Do": BOLD}
 
 
 class FatalScreen(Dialog[None]):
-    """What ended the run, and what to do. `journal` is its path, for the command that tells more.
+    """What ended the run, and what to do.
 
-    Shown once a fault; Enter or Escape puts it away, `c` copies what it says.
+    Shown once a fault; Enter or Escape puts it away, `c` copies what it says. Any other key of the
+    console's is heard through it where `through` is set, and puts it away; elsewhere it says that
+    it stands before them, so that nobody who just types puts it away unseen.
+
+    Args:
+        fault: the fault.
+        ended: the run's end, where it is known.
+        journal: its path, for the command that tells more.
+        through: it is looked at afterwards: the console's keys do what they say at once.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,8 +50,11 @@ class FatalScreen(Dialog[None]):
     """
     GRAVE: ClassVar[bool] = True
 
-    def __init__(self, fault: SeenFault, ended: RunEnd | None, journal: str = "") -> None:
+    def __init__(
+        self, fault: SeenFault, ended: RunEnd | None, journal: str = "", *, through: bool = False
+    ) -> None:
         super().__init__()
+        self._through = through
         self._fault = fault
         self._ended = ended
         self._journal = journal
@@ -97,6 +108,28 @@ class FatalScreen(Dialog[None]):
         if self._ended is None and glance.view.ended and run and run.id == self._fault.run:
             self._ended = glance.view.ended
             self.query_one("#exit", Static).update(Content(dict(self._facts())["Exit"]))
+
+    def on_key(self, event: events.Key) -> None:
+        """A key of the console's that lies beneath: hand it on, or say why it does nothing."""
+        beneath = self.app.screen_stack[0].active_bindings.get(event.key)
+        if beneath is None or not (beneath.enabled or self._through):
+            return
+        own = event.key in self.active_bindings
+        if own and not (self._through and beneath.binding.priority):
+            return
+        event.stop()
+        event.prevent_default()
+        if self._through:
+            self.app.call_later(self._hand_on, event.key)
+        else:
+            shown = self.app.get_key_display(beneath.binding)
+            self.query_one("#box").border_subtitle = Content(f"Enter puts this away, then {shown}")
+
+    async def _hand_on(self, key: str) -> None:
+        # In the app's turn: the key must find the dialog gone.
+        if self.is_current:
+            await self.dismiss(None)
+        self.app.simulate_key(key)
 
     @on(Button.Pressed, "#seen")
     def _seen(self) -> None:
