@@ -94,6 +94,16 @@ def test_a_journal_that_somebody_packed_is_read(tmp_path: Path, journal: Path) -
         assert past.last == len(journal.read_bytes().splitlines())
 
 
+def test_a_span_that_lies_behind_a_damage_is_damaged_and_not_unreadable(
+    tmp_path: Path, journal: Path
+) -> None:
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:5], b"rubbish\n", *lines[6:]]))
+    told = vsync(tmp_path, "replay", journal, "--since", "seq:9")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert complaint(told.stderr)[0].startswith("the journal is damaged: line 6, byte ")
+
+
 def test_journal_takes_a_directory_as_replay_does(tmp_path: Path, journal: Path) -> None:
     told = vsync(tmp_path, "journal", "--journal", ".")
     assert (told.returncode, told.stderr) == (0, "")

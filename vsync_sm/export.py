@@ -49,6 +49,9 @@ def run(options: argparse.Namespace, write: Write) -> int:
         complain(str(unfit), MAKE_A_KEY)
         return USAGE
     except JournalError as error:
+        if error.line:
+            complain(f"the journal is damaged: {error}", "replay without a span tells the rest")
+            return FATAL
         complain(error.message, "give the file of a journal that this user may read")
         return USAGE
     if told.damage:

@@ -12,6 +12,7 @@ from vsync_sm.core.present import count, duration, listing, number, rules, sente
 from vsync_sm.journal.postmortem import FaultSeen, Postmortem, RefusalSeen, Row, Stretch
 from vsync_sm.journal.story import CycleTold, Damage, Resumed, RunHead, RunTail, Told
 from vsync_sm.journal.summary import Summary, ended, how_often
+from vsync_sm.journal.telling import EARLY, behind
 
 _PHASES = ("listing", "working", "reindexing", "saving")
 
@@ -187,12 +188,16 @@ class _Page:
         close, damage = self.told.close, self.told.damage
         if damage is not None:
             yield f"- {_damaged(damage)}"
+        if close is not None and close.early:
+            yield f"- {EARLY}"
         for each in close.contradictions if close is not None else ():
             yield f"- line {each.line} (seq {each.seq}) cannot be true: {escaped(each.what)}"
         if close is not None and close.untold:
             yield f"- and {number(close.untold)} more"
         if close is not None and close.ok:
             if close.checked:
+                if close.early:
+                    yield ""
                 yield "Nothing: machine, order and sums of the journal agree."
             else:
                 yield "Nothing was checked: a history lacks the lines of single paths."
@@ -274,7 +279,11 @@ def _why(told: CycleTold) -> Iterator[str]:
 def _damaged(damage: Damage) -> str:
     file = f"{escaped(damage.file)}, " if damage.file else ""
     where = f"**Damaged** at {file}line {damage.line}, byte {damage.byte}"
-    return f"{where}: {escaped(damage.what)}. Nothing after it could be read."
+    told = f"{where}: {escaped(damage.what)}. Nothing after it could be read."
+    if damage.onward is None:
+        return told
+    told = told.replace("could be read", "is told on this page")
+    return f"{told} {behind(damage.onward)}: {code(f'--since seq:{damage.onward.first}')} tells it."
 
 
 def _held_against(phase: str, ours: float | None, theirs: float | None, good: object) -> str:

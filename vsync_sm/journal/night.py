@@ -84,29 +84,12 @@ class Night:
                 failed = error
             finally:
                 reader.close()
-            follower = self._follower(reader.position.number, begun, failed.line, seq)
-            yield Broken(str(failed), follower is None, failed.line)
-            if follower is None:
+            number = reader.position.number
+            next_one = follower(self._journal, number, begun, failed.line, seq)
+            yield Broken(str(failed), next_one is None, failed.line)
+            if next_one is None:
                 return
-            begun, anew = follower, True
-
-    def _follower(self, number: int, begun: int, line: int, seq: int) -> int | None:
-        """The number of the next file with which a fold can begin."""
-        for file in files_of(self._journal):
-            itself = file.number == number != begun and line == 1
-            if file.number <= number and not itself:
-                continue
-            with JournalReader(self._journal, first=file.number) as reader:
-                try:
-                    first = next(reader.records(), None)
-                except JournalError:
-                    continue
-                there = reader.position.number == file.number
-            if first is None or not there or not isinstance(first.event, SegmentOpened):
-                continue
-            if first.seq > seq and usable(first):
-                return file.number
-        return None
+            begun, anew = next_one, True
 
     def _read_history(self) -> Iterator[Read | Broken]:
         seq = line = at = end = 0
@@ -124,6 +107,33 @@ class Night:
                         yield Read(record, 1, line, end)
         except JournalError as error:
             yield Broken(str(error), last=True, line=error.line)
+
+
+def follower(journal: Path, number: int, begun: int, line: int, seq: int) -> int | None:
+    """The number of the next file with which a fold can begin; None: there is none.
+
+    Args:
+        journal: the journal.
+        number: of the file that could not be read any further.
+        begun: of the file that the reading began with.
+        line: the line at which it is damaged: the first one may only contradict the file before.
+        seq: of the last record that was read.
+    """
+    for file in files_of(journal):
+        itself = file.number == number != begun and line == 1
+        if file.number <= number and not itself:
+            continue
+        with JournalReader(journal, first=file.number) as reader:
+            try:
+                first = next(reader.records(), None)
+            except JournalError:
+                continue
+            there = reader.position.number == file.number
+        if first is None or not there or not isinstance(first.event, SegmentOpened):
+            continue
+        if first.seq > seq and usable(first):
+            return file.number
+    return None
 
 
 def _read_from(reader: JournalReader) -> Iterator[Read]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -184,12 +185,15 @@ class Postmortem:
         self._stretch: Stretch | None = None
         self._open: CycleTold | None = None
 
-    def read(self, records: Iterable[e.Record], *, history: bool = False) -> None:
+    def read(
+        self, records: Iterable[e.Record], *, history: bool = False, journal: Path | None = None
+    ) -> None:
         """Take all of it in. What `records` raise as `JournalError` ends it, and is told.
 
         Args:
             records: of a journal, or of a span (`journal.cutting`), in order.
             history: they are those of a history, and are not checked.
+            journal: the file that they are read from, if it is one; see `replay`.
         """
         digest = hashlib.sha256()
 
@@ -200,7 +204,9 @@ class Postmortem:
                 self.last = record
                 yield record
 
-        replay = Replay(seen(), json=False, lines=False, cycle=None, history=history)
+        replay = Replay(
+            seen(), json=False, lines=False, cycle=None, history=history, journal=journal
+        )
         for item in replay.items():
             self._note(item)
         self._end_stretch()

@@ -6,12 +6,14 @@ The same journal gives the same bytes, on any machine and in any time zone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.events import Record
 from vsync_sm.core.view import Folded, View
 from vsync_sm.journal import telling
 from vsync_sm.journal.audit import Audit, Contradiction
+from vsync_sm.journal.onward import Onward, ends_early, onward
 from vsync_sm.journal.story import Close, Damage, Item, Story
 
 KEPT = 100
@@ -39,6 +41,7 @@ class Replay:
         lines: bool,
         cycle: int | None,
         history: bool,
+        journal: Path | None = None,
     ) -> None:
         self.contradictions: list[Contradiction] = []
         self.damage: Damage | None = None
@@ -46,6 +49,7 @@ class Replay:
         self._records = records
         self._json = json
         self._lines = lines
+        self._journal = journal
         self._read = 0
         self._untold = 0
         self._audit = None if history else Audit()
@@ -91,7 +95,8 @@ class Replay:
         try:
             yield from self._facts()
         except JournalError as error:
-            self.damage = Damage(error.line, error.byte, error.message, error.file)
+            behind = self._onward(error)
+            self.damage = Damage(error.line, error.byte, error.message, error.file, behind)
         yield from self._story.finish(self.view)
         if self.damage is not None:
             yield self.damage
@@ -104,7 +109,11 @@ class Replay:
             untold=self._untold,
             ok=self.ok,
             checked=self._audit is not None,
+            early=self._journal is not None and ends_early(self._journal),
         )
+
+    def _onward(self, error: JournalError) -> Onward | None:
+        return None if self._journal is None else onward(self._journal, error, self._fold.view.seq)
 
     def _facts(self) -> Iterator[Item]:
         fold, audit, story = self._fold, self._audit, self._story
@@ -135,6 +144,7 @@ def replay(
     lines: bool = False,
     cycle: int | None = None,
     history: bool = False,
+    journal: Path | None = None,
 ) -> Replay:
     """The story of a journal, to be printed as it goes.
 
@@ -146,5 +156,7 @@ def replay(
         cycle: tell this cycle alone, in detail; everything is checked all the same.
         history: the records are those of a history (`journal.history`): nothing is checked, since
             the lines of single paths are gone.
+        journal: the file that they are read from, if it is one: it is looked at again to tell
+            what stands behind a damage, and whether its end is there.
     """
-    return Replay(records, json=json, lines=lines, cycle=cycle, history=history)
+    return Replay(records, json=json, lines=lines, cycle=cycle, history=history, journal=journal)

@@ -17,6 +17,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.insight import NS
 from vsync_sm.core.shapes import Finished, Outcomes, Pause, View
 from vsync_sm.journal.audit import Contradiction
+from vsync_sm.journal.onward import Onward
 
 PER_TYPE = 10
 """So many events of one type a cycle are told one by one; the others are counted."""
@@ -94,16 +95,23 @@ class CycleTold(msgspec.Struct, frozen=True):
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """Here the journal cannot be read any further; `file` is named where there are several."""
+    """Here the journal cannot be read any further; `file` is named where there are several.
+
+    `onward`: what stands behind it and can be told.
+    """
 
     line: int
     byte: int
     what: str
     file: str = ""
+    onward: Onward | None = None
 
 
 class Close(msgspec.Struct, frozen=True):
-    """The last word: how much was read, and what contradicted; `checked`: it was looked for."""
+    """The last word: how much was read, and what contradicted; `checked`: it was looked for.
+
+    `early`: the file that was being written is gone, and with it what came last.
+    """
 
     records: int
     runs: int
@@ -113,6 +121,7 @@ class Close(msgspec.Struct, frozen=True):
     untold: int
     ok: bool
     checked: bool = True
+    early: bool = False
 
 
 Item = RunHead | Resumed | Told | CycleTold | RunTail | Contradiction | Damage | Close

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from vsync_sm.core import events as e
 from vsync_sm.core.insight import NS, moment
-from vsync_sm.core.markdown import escaped
+from vsync_sm.core.markdown import code, escaped
 from vsync_sm.core.outcome import CRASHED, CUT_OFF
 from vsync_sm.core.present import clock, count, duration, number, rules, sentence
 from vsync_sm.journal.postmortem import Outage, Postmortem, RefusalSeen
+from vsync_sm.journal.telling import EARLY, behind
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)")
 _ENDED = {
@@ -199,6 +200,11 @@ class Summary:
         told = self.told
         if told.damage is not None:
             yield "**The journal is damaged: what came after the damage is not told here.**"
+            if told.damage.onward is not None:
+                since = code(f"--since seq:{told.damage.onward.first}")
+                yield f"{behind(told.damage.onward)}: {since} tells it."
+        if told.close is not None and told.close.early:
+            yield f"**{EARLY}**"
         if told.close is not None and told.close.contradictions:
             found = len(told.close.contradictions) + told.close.untold
             yield f"**The journal contradicts itself in {count(found, 'place')}: see below.**"

@@ -65,6 +65,7 @@ class Taking:
         self._form = form
         self._records = records if names is None else names.records(records)
         self._name = journal.name if names is None else names.name(journal.name)
+        self._journal = journal
         self._history = is_history(journal)
         self._cycle = cycle
 
@@ -87,13 +88,14 @@ class Taking:
             json=self._form is not Form.TEXT,
             lines=self._form is Form.JSON_LINES,
             cycle=self._cycle,
+            journal=self._journal,
         )
         yield from story
         self.ok, self.found = story.ok, story.found
 
     def _markdown(self) -> Iterator[str]:
         told = Postmortem()
-        told.read(self._records, history=self._history)
+        told.read(self._records, history=self._history, journal=self._journal)
         self.ok = told.ok
         yield from markdown(told, journal=self._name)
 

@@ -25,6 +25,7 @@ from vsync_sm.core.present import (
     time_of_day,
 )
 from vsync_sm.journal.audit import Contradiction
+from vsync_sm.journal.onward import Onward
 from vsync_sm.journal.story import (
     Close,
     CycleTold,
@@ -188,6 +189,19 @@ def _contradiction(item: Contradiction) -> Iterator[str]:
 def _damage(item: Damage) -> Iterator[str]:
     file = f"{item.file}, " if item.file else ""
     yield f"X {file}line {item.line}, byte {item.byte}: {item.what}. The story ends here."
+    if item.onward is not None:
+        yield f"  {behind(item.onward)}: --since seq:{item.onward.first} tells it."
+        yield "  vsync-tui --replay shows what stands before and behind it as one night."
+
+
+EARLY = "The file that was being written is gone: what came last is not told."
+"""Where only closed files are left."""
+
+
+def behind(onward: Onward) -> str:
+    """What stands behind a damage."""
+    span = f"{clock(onward.since)} to {clock(onward.until)}"
+    return f"Behind it, seq {onward.first} to {onward.last} can be read ({span})"
 
 
 def _close(item: Close) -> Iterator[str]:
@@ -204,6 +218,8 @@ def _close(item: Close) -> Iterator[str]:
     if not item.checked:
         yield "A history: without the lines of single paths, so nothing was checked."
         return
+    if item.early:
+        yield f"! {EARLY}"
     total = len(item.contradictions) + item.untold
     if not total:
         yield (
