@@ -314,7 +314,7 @@ def test_3_when_the_save_was_refused(workshop: Workshop, mount: str) -> None:
     assert len(workshop.saved()) == 12
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_128_and_n_at_a_second_signal(
     workshop: Workshop, mount: str, number: signal.Signals
 ) -> None:

@@ -142,14 +142,27 @@ def test_a_second_signal_ends_it_at_once(shop: Workshop, state: str) -> None:
 
 
 def test_a_second_signal_in_a_save_leaves_it_to_the_next_run(shop: Workshop) -> None:
-    steps = [send(TERM, type="save_started"), send(HUP, type="signal_received")]
+    steps = [send(TERM, type="save_started"), send(INT, type="signal_received")]
     driven = drive(shop, *steps)
-    assert driven.process.returncode == 128 + HUP
+    assert driven.process.returncode == 128 + INT
     assert isinstance(shop.records()[-1].event, e.RunFinished)
     run = shop.once()
     assert run.one(e.SaveReconciled).outcome in {"committed", "failed"}
     assert not run.all(e.RunRecovered), "it ended by itself"
     assert shop.saved() == shop.alive()
+    shop.replayed()
+
+
+@pytest.mark.parametrize("state", ["working", "saving"])
+def test_a_terminal_that_closes_does_not_insist(shop: Workshop, state: str) -> None:
+    """It sends SIGHUP twice, within milliseconds: by the kernel, and by the shell."""
+    scene = Scene(shop)
+    scene.on(moment(state), partial(scene.signal, HUP))
+    scene.on(came(e.SignalReceived), partial(scene.signal, HUP))
+    run = scene.run(numBuckets=buckets_for(state))
+    assert run.code == 0
+    assert [each.again for each in run.all(e.SignalReceived)][:2] == [False, False]
+    assert run.all(e.CycleFinished), "the cycle has an end"
     shop.replayed()
 
 

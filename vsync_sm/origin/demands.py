@@ -11,7 +11,7 @@ from vsync_sm.core.safety import obstacle
 from vsync_sm.origin.clock import Clock
 
 HALTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-"""The signals that ask for a clean halt; a second one ends the run at once."""
+"""The signals that ask for a clean halt; a second one ends the run at once, unless it is SIGHUP."""
 
 TICK = "tick"
 
@@ -47,7 +47,8 @@ class Demands:
         if number not in HALTING:
             self.hear_sync("signal")
         elif self.stop is not None:
-            return True
+            # A terminal that closes sends two, by the kernel and by the shell: nobody insists.
+            return number != signal.SIGHUP
         else:
             self.stop = number
             self._hear_stop()
