@@ -20,9 +20,10 @@ from tui.replay.feed import Standing
 from tui.widgets.path import PathPanel
 from vsync_sm.core.differences import differences
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import CycleFinished, Record, RunStarted
+from vsync_sm.core.events import CycleFinished, CycleStarted, Record, RunStarted
 from vsync_sm.core.marks import Kind
 from vsync_sm.core.pairs import pair_of
+from vsync_sm.core.side_by_side import rows
 from vsync_sm.core.view import View
 from vsync_sm.journal.comparing import compare
 from vsync_sm.journal.past import Past
@@ -179,6 +180,38 @@ def test_a_good_cycle_is_compared_with_the_one_before_it() -> None:
         assert found.first.seq == ends[7 if seq == ends[8] else 8]
 
 
+def test_where_a_cycle_begins_it_is_compared_as_a_whole(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(NIGHTS["refused"]().text())
+    begin = [one.seq for one in RECORDS if isinstance(one.event, CycleStarted)]
+    told = compare(journal, pair_of("cycle:10")).comparison
+    for seq in (begin[9], begin[9] + 1, begin[9] + 40):  # cycle 10, which is refused
+        found = Work(Remembered(RECORDS), seq, 0).find()
+        assert found.comparison == told
+        assert found.beside.endswith("; cycle 10 as a whole")
+    assert any("paths would vanish" in each.words for each in differences(told))
+    assert not any("goes on" in row.second for row in rows(told))
+
+
+def test_a_cycle_that_is_marked_is_compared_as_a_whole(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(NIGHTS["refused"]().text())
+    begin = [one.seq for one in RECORDS if isinstance(one.event, CycleStarted)]
+    told = compare(journal, pair_of("cycle:8..cycle:10")).comparison
+    for seq in (begin[9] + 3, LAST):
+        found = Work(Remembered(RECORDS), seq, begin[7]).find().comparison
+        assert found is not None
+        assert found.first == told.first
+    assert Work(Remembered(RECORDS), begin[9] + 3, begin[7]).find().comparison == told
+
+
+def test_two_moments_of_one_cycle_are_compared_as_they_are() -> None:
+    begin = [one.seq for one in RECORDS if isinstance(one.event, CycleStarted)]
+    found = Work(Remembered(RECORDS), begin[9] + 30, begin[9]).find().comparison
+    assert found is not None
+    assert (found.first.seq, found.second.seq) == (begin[9], begin[9] + 30)
+
+
 def test_a_cycle_that_a_crash_cut_short_says_so(tmp_path: Path) -> None:
     records = NIGHTS["crashed"]().records
     last = max(one.seq for one in records if one.cycle == 10)
@@ -194,10 +227,8 @@ def test_a_cycle_that_a_crash_cut_short_says_so(tmp_path: Path) -> None:
             assert found.comparison is not None
             (first, *_) = differences(found.comparison)
             assert first.words.startswith("cycle 10 was cut short by a crash: its run ended")
-        still = Work(past, last - 1, 0).find().comparison
-        assert still is not None
-        words = [each.words for each in differences(still)]
-        assert "cycle 10 was still running; cycle 9 found nothing to save" in words
+        within = Work(past, last - 1, 0).find()
+        assert within.comparison == Work(past, last, 0).find().comparison
     finally:
         past.close()
 

@@ -19,7 +19,7 @@ from tui.widgets.dialogs.base import Dialog
 from vsync_sm.core.comparing import Comparison
 from vsync_sm.core.differences import Said, differences, place
 from vsync_sm.core.errors import JournalError
-from vsync_sm.core.events import CycleFinished, Record
+from vsync_sm.core.events import CycleFinished, Record, RunStarted
 from vsync_sm.core.marks import Kind
 from vsync_sm.core.outcome import is_complete
 from vsync_sm.core.path_changes import MEANING
@@ -45,6 +45,10 @@ class Found(msgspec.Struct, frozen=True):
 
 class Work:
     """Compares on a thread; somebody else may look at `share`, and say `stop`.
+
+    Where one stands within a cycle, the whole cycle is compared, as it came to its end: how it
+    stood in the middle explains nothing. A mark is a moment; where a cycle begins, it is the cycle.
+    Only two moments of one cycle are compared as they are.
 
     Args:
         past: the journal.
@@ -77,10 +81,21 @@ class Work:
             marked = self._end_of(number_)
             beside = f"with cycle {number(number_)}, the last good one before (M marks another)"
         first = self._past.view_at(marked)
+        here, there = view.cycle, first.cycle
+        if here is None or there is None or here.number != there.number:
+            if here is not None:
+                view = self._whole(view, here.number)
+                beside += f"; cycle {number(here.number)} as a whole" * (view.seq > self._seq)
+            if there is not None and self._start(marked) == marked:
+                first = self._whole(first, there.number)
         start = min(self._start(first.seq), self._start(view.seq))
         records = self._told(start, max(first.seq, view.seq))
         found = compared(records, first, view, self._stopped.is_set)
         return Found(found, beside)
+
+    def _whole(self, view: View, cycle: int) -> View:
+        """The view where the cycle of this one ends."""
+        return self._past.view_at(self._last_of(cycle, view.seq))
 
     def _start(self, seq: int) -> int:
         """Where the cycle of a moment begins; the moment itself where there is none."""
@@ -97,11 +112,15 @@ class Work:
             seq = mark.seq
             if (mark.cycle or 0) <= cycle:
                 break
+        return self._last_of(cycle, seq)
+
+    def _last_of(self, cycle: int, seq: int) -> int:
+        """The last record of a cycle, from one within it on."""
         last = seq
         for record in self._past.records(seq):
             if record.cycle == cycle:
                 last = record.seq
-            if isinstance(record.event, CycleFinished) or self._stopped.is_set():
+            if isinstance(record.event, CycleFinished | RunStarted) or self._stopped.is_set():
                 break
         return last
 
