@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC
 
 import pytest
+from textual.widgets._toast import Toast
 
 from tests.tui.nights import NIGHTS
 from tests.tui.remembered import Remembered
-from tests.tui.replaying import PLACES, RECORDS, where
+from tests.tui.replaying import PLACES, RECORDS, Watched, walk, where
+from tui.replay.bar import PositionBar
 from tui.replay.jump import understood
 from tui.replay.moves import TROUBLE, Move, Nowhere, Spot, begin, end, step, to_column
+from tui.widgets.keys import Keys
 from vsync_sm.core.insight import moment
 from vsync_sm.core.marks import Kind, Mark
 from vsync_sm.core.moments import MomentError
@@ -122,3 +125,30 @@ def test_marks_that_no_record_tells_of_are_gone_to_as_faults() -> None:
     told = Mark(Kind.CONTRADICTION, 40, RECORDS[39].ts, None, "line 40: it contradicts")
     torn = Remembered(NIGHTS["finished"]().records, told)
     assert torn.following(1, *TROUBLE) == told
+
+
+@pytest.mark.parametrize(
+    ("size", "keys"),
+    [
+        ((200, 50), "? q Space ] [ = : Home End e M } { + -"),
+        ((80, 24), "? q Space ] [ = : Home"),
+    ],
+)
+def test_the_footer_names_the_keys_that_matter_first(size: tuple[int, int], keys: str) -> None:
+    async def test(watched: Watched) -> None:
+        footer = watched.app.screen_stack[0].query_one(Keys)
+        shown = [key.shown for _, key in footer._placed()]
+        assert shown[: len(keys.split())] == keys.split()
+
+    walk(RECORDS, test, size)
+
+
+def test_what_is_told_for_some_seconds_does_not_cover_the_bar() -> None:
+    async def test(watched: Watched) -> None:
+        await watched.press("M")
+        toasts = watched.app.screen.query(Toast)
+        await watched.until(lambda: [each for each in toasts if each.region])
+        bar = watched.app.screen.query_one(PositionBar)
+        assert {each.region.intersection(bar.region).area for each in toasts} == {0}
+
+    walk(RECORDS, test)

@@ -35,39 +35,44 @@ READONLY = "a finished journal is only looked at"
 
 def _key(key: str, action: str, about: str, more: str = "", sign: str = "") -> Binding:
     # Before the panels' own keys: everywhere the same one moves the clock.
-    return Binding(
-        key, action, about, show=bool(more), tooltip=more or about, key_display=sign, priority=True
-    )
+    return Binding(key, action, about, tooltip=more or about, key_display=sign, priority=True)
 
 
 class ReplayConsole(Console):
     """The console, and keys that move the clock. Commands there are none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        # The footer has as many of them as find room, in this order.
         _key("space", "play", "Play", "Play; at the end, from the beginning", "Space"),
         _key("space", "still", "Stand still", "Stand still, while it plays", "Space"),
-        _key("right_square_bracket", "go('fault', 1)", "Fault", "Next fault"),
-        _key("left_square_bracket", "go('fault', -1)", "Fault before"),
-        _key("home", "go('edge', -1)", "Begin", "The journal's beginning", "Home"),
-        _key("end", "go('edge', 1)", "The journal's end"),
-        _key("colon", "jump", "Go to", "Go to a time, an event, a cycle, a path"),
-        _key("right,full_stop", "go('event', 1)", "Event", "Next event"),
-        _key("left,comma", "go('event', -1)", "Event before"),
-        _key("right_parenthesis", "go('phase', 1)", "Phase", "Next phase"),
-        _key("left_parenthesis", "go('phase', -1)", "Phase before"),
-        _key("right_curly_bracket", "go('cycle', 1)", "Cycle", "Next cycle"),
-        _key("left_curly_bracket", "go('cycle', -1)", "Cycle before"),
-        _key("s", "go('save', 1)", "Save", "Next save"),
-        _key("S", "go('save', -1)", "Save before"),
-        _key("greater_than_sign", "go('transition', 1)", "Next transition"),
-        _key("less_than_sign", "go('transition', -1)", "Transition before"),
-        _key("M", "mark", "Mark this moment, or take the mark away"),
+        _key("right_square_bracket", "go('fault', 1)", "Fault", "Next fault", "]"),
+        _key("left_square_bracket", "go('fault', -1)", "Before", "Fault before", "["),
         _key(
-            "equals_sign", "compare", "Compare with the mark, or with the last good cycle", sign="="
+            "equals_sign",
+            "compare",
+            "Compare",
+            "Compare with the mark, or with the last good cycle",
+            "=",
         ),
-        _key("e", "take", "Take it along: as a page, a picture, a journal, with pseudonyms"),
+        _key("colon", "jump", "Go to", "Go to a time, an event, a cycle, a path"),
+        _key("home", "go('edge', -1)", "First", "The journal's beginning", "Home"),
+        _key("end", "go('edge', 1)", "Last", "The journal's end", "End"),
+        _key(
+            "e", "take", "Take", "Take it along: as a page, a picture, a journal, with pseudonyms"
+        ),
+        _key("M", "mark", "Mark", "Mark this moment, or take the mark away"),
+        _key("right_curly_bracket", "go('cycle', 1)", "Cycle", "Next cycle"),
+        _key("left_curly_bracket", "go('cycle', -1)", "Before", "Cycle before"),
         _key("plus", "speed(1)", "Faster", "Faster: ×1, ×10, ×100, as fast as it goes"),
         _key("minus", "speed(-1)", "Slower"),
+        _key("right,full_stop", "go('event', 1)", "Event", "Next event"),
+        _key("left,comma", "go('event', -1)", "Before", "Event before"),
+        _key("right_parenthesis", "go('phase', 1)", "Phase", "Next phase"),
+        _key("left_parenthesis", "go('phase', -1)", "Before", "Phase before"),
+        _key("s", "go('save', 1)", "Save", "Next save"),
+        _key("S", "go('save', -1)", "Before", "Save before"),
+        _key("greater_than_sign", "go('transition', 1)", "Transition", "Next transition"),
+        _key("less_than_sign", "go('transition', -1)", "Before", "Transition before"),
     ]
     FOREMOST: ClassVar[tuple[str, ...]] = tuple(
         each.action for each in BINDINGS if isinstance(each, Binding)
