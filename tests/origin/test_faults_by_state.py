@@ -15,7 +15,7 @@ from tests.workshop import PATIENCE_S, Run, Workshop
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.events import Record
-from vsync_sm.origin import budget
+from vsync_sm.origin import budget, engine
 from vsync_sm.origin.inbox import FaultCame
 
 
@@ -61,7 +61,7 @@ MATRIX = {
 def test_in_a_cycle_it_costs_that_cycle(
     ward: Ward, trouble: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_behind(0, monkeypatch)
+    monkeypatch.setattr(engine, "TEARDOWN_S", 10.0)  # half of what a socket may wait at most
     expected = MATRIX[trouble][state]
     shop, scene = ward.shop, Scene(ward.shop)
     bytes_seen: list[dict[str, bytes]] = []
@@ -300,7 +300,7 @@ def test_a_first_read_that_hangs_leaves_no_thread_behind(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixteen times: the one that reads for all workers lets go of it when the cycle ends."""
-    leave_behind(0, monkeypatch)
+    monkeypatch.setattr(engine, "TEARDOWN_S", 10.0)  # far less than the read may wait
     bench.begin(("a", "b"))
     hanging = bench.on_read("a").hang()
     sealed = bench.on_read("b").answer(503, {"errors": ["Vault is sealed"]})
