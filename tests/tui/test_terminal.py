@@ -83,7 +83,7 @@ def live(shop: Workshop, *arguments: str, **origin: object) -> tuple[str | Path,
 
 def clean(screen: Screen, code: int = 0) -> None:
     """It has ended by itself, and left nothing behind."""
-    assert (screen.ends(), screen.traces()) == (code, [])
+    assert (screen.ends(), screen.traces()) == (code, []), screen.said()[-1000:]
 
 
 def halted(shop: Workshop, code: int = 0) -> None:
