@@ -264,7 +264,8 @@ def test_damage_is_never_a_traceback() -> None:
         yield from numbered(one_saved_cycle()[:2])
         raise JournalError("torn \x1b[2J", line=3, byte=200)
 
-    for how in ({}, {"json": True}, {"json": True, "lines": True}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"json": True}, {"json": True, "lines": True})
+    for how in ways:
         story = replay(broken(), **how)
         told = "".join(story)
         assert not story.ok
