@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tui.times import Times
-from vsync_sm.core.answer import Answer, Now, age, answer
+from vsync_sm.core.answer import Answer, Now, age, answer, seconds_since
 from vsync_sm.core.events import Record
 from vsync_sm.core.insight import moment
 from vsync_sm.core.machine import State
@@ -102,6 +102,11 @@ class Glance(msgspec.Struct, frozen=True):
         if not self.stale or not view.now.ts:
             return self.now
         return Now(moment(view.now.ts), view.now.mono, self.now.end)
+
+    @property
+    def state_s(self) -> float:
+        """For how many seconds the state has been known: also of a lost origin time passes."""
+        return seconds_since(self.view.state.since.mono, self.now if self.lost else self.last)
 
     @property
     def _ago(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vsync_sm.core.answer import Now, seconds_since
+from vsync_sm.core.commands import GONE
 from vsync_sm.core.insight import NS
 from vsync_sm.core.machine import State
 from vsync_sm.core.reach import SHELL, Reach
@@ -26,6 +27,10 @@ class Silence(msgspec.Struct, frozen=True):
     lost: bool = True
 
 
+HEARD_S = 5.0
+"""So long a line vouches for the origin, whatever the socket says: a new one may be made anew."""
+
+
 class Contact(msgspec.Struct, frozen=True):
     """What is known of the origin beside its journal.
 
@@ -37,6 +42,11 @@ class Contact(msgspec.Struct, frozen=True):
     unreachable: str = ""
     answers: bool = False
     here: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether the control socket proves that no origin runs."""
+        return self.unreachable.endswith(GONE)
 
 
 def silence(
@@ -53,6 +63,8 @@ def silence(
     """
     if view.run is None or view.ended is not None or view.state.name == State.halted:
         return None
+    if contact.gone and quiet_s > HEARD_S:
+        return Silence(contact.unreachable, _todo(view, contact, reach))
     if quiet_s <= SILENCE_S or _rests(view, now):
         return None
     if view.state.name == State.waiting:

@@ -36,6 +36,7 @@ from tui import preferences, rhythm
 from tui.app import NO_TERMINAL, Console
 from tui.feed import Look
 from tui.glance import Badge, Glance
+from tui.lost import HEARD_S
 from tui.steer import COMMAND_ACTIONS
 from tui.tabs import TABS
 from tui.theme import FIRST, THEMES
@@ -51,8 +52,9 @@ from tui.widgets.keys import Keys
 from tui.widgets.panel import Panel, PathChosen
 from tui.widgets.path import PathPanel
 from tui.widgets.title import Title
-from vsync_sm.core.commands import Done
+from vsync_sm.core.commands import GONE, Done
 from vsync_sm.core.shapes import Pause
+from vsync_sm.core.words import duration
 
 KEYS = {"s": "sync", "p": "pause", "a": "abort", "A": "allow", "H": "halt"}
 
@@ -129,6 +131,32 @@ def test_the_word_on_top(night: str, word: str) -> None:
         assert app.glance.answer.todo in top(app)["AnswerBar"].replace("\n", " ")
 
     piloted(console(night), test, (200, 60))
+
+
+@pytest.mark.parametrize("night", ["waiting", "working", "postponed"])
+def test_where_nobody_listens_the_origin_is_lost_at_once_and_time_passes(night: str) -> None:
+    gone = f"nobody listens at journal.jsonl.sock: {GONE}"
+    made = NIGHTS[night]()
+    clock = at(made)
+
+    async def test(app: Console, _: Pilot[int]) -> None:
+        await until(lambda: app.unreachable == gone)
+        clock.wait(HEARD_S + 1)
+        app.paint_now()
+        said = top(app)
+        assert f"LOST {made.view.state.name} " in said["Title"]
+        assert said["Title"].count(gone) == 1
+        assert "Nobody answers for it" in said["AnswerBar"]
+        assert "ctl sync" not in said["AnswerBar"]
+        before = app.glance
+        assert before is not None
+        clock.wait(20)
+        app.paint_now()
+        assert app.glance is not None
+        assert app.glance.state_s == pytest.approx(before.state_s + 20)
+        assert f"{made.view.state.name} {duration(int(app.glance.state_s))}" in top(app)["Title"]
+
+    piloted(console(night, Asked(gone), clock=clock), test, (200, 60))
 
 
 def test_an_attached_console_says_that_it_is_no_load() -> None:

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from tests.tui.night import NS
 from tests.tui.nights import NIGHTS
-from tui.lost import SILENCE_S, VOUCHED_S, Contact, Silence, silence
+from tui.lost import HEARD_S, SILENCE_S, VOUCHED_S, Contact, Silence, silence
 from vsync_sm.core.answer import Now
+from vsync_sm.core.commands import GONE
 from vsync_sm.core.reach import Reach
 from vsync_sm.core.shapes import RunEnd
 from vsync_sm.core.view import View
@@ -107,6 +108,19 @@ def test_in_a_cycle_an_origin_that_answers_is_silent_and_not_lost() -> None:
     assert not told.lost
     assert told.why == "no line for 16 s, in working; its control socket answers"
     assert told.todo.startswith("The origin lives")
+
+
+@pytest.mark.parametrize("name", ["checking", "working", "waiting", "paused", "postponed"])
+def test_where_nobody_listens_it_is_lost_at_once(name: str) -> None:
+    gone = f"nobody listens at j.jsonl.sock: {GONE}"
+    assert look(name, HEARD_S, gone) == ""  # a line has just come
+    assert look(name, HEARD_S + 1, gone) == gone
+    assert look(name, HEARD_S + 1, "there is no control socket at j.jsonl.sock") == ""
+
+
+@pytest.mark.parametrize("name", ["empty", "halted", "finished"])
+def test_where_nobody_listens_after_the_end_nothing_is_lost(name: str) -> None:
+    assert look(name, HEARD_S + 1, f"nobody listens at j.jsonl.sock: {GONE}") == ""
 
 
 def test_past_its_deadline_no_answering_socket_vouches_for_a_cycle() -> None:

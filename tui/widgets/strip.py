@@ -8,7 +8,7 @@ from tui.glance import Glance
 from tui.theme import BAD, GOOD, MUTED, STATE, WARN, Look, marked
 from tui.times import tell
 from tui.widgets.top import GAP, Top, apart, joined
-from vsync_sm.core.answer import ANSWERING, age, next_tick_in, next_try_in, seconds_since
+from vsync_sm.core.answer import ANSWERING, age, next_tick_in, next_try_in
 from vsync_sm.core.machine import State
 from vsync_sm.core.shapes import View
 from vsync_sm.core.stall import stall
@@ -69,7 +69,7 @@ def _when(glance: Glance) -> Content:
     view = glance.view
     if view.run is None:
         return Content()
-    since = Content(duration(int(seconds_since(view.state.since.mono, glance.last))))
+    since = Content(duration(int(glance.state_s)))
     if glance.now.end:
         end = Content.styled("at the journal's end", MUTED)
         return end if view.ended is not None else joined([since, end], Content(" "))

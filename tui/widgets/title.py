@@ -11,7 +11,6 @@ from tui.glance import Badge, Glance
 from tui.theme import BAD, BADGE, BOLD, MARK, MUTED, SEVERITY, WARN, marked
 from tui.widgets.text import folded, said
 from tui.widgets.top import GAP, Top, apart, joined
-from vsync_sm.core.answer import seconds_since
 from vsync_sm.core.marks import Mark
 from vsync_sm.core.present import clock, duration, printable, sentence, severity
 
@@ -56,7 +55,7 @@ def _state(glance: Glance) -> Content:
     badge = marked(BADGE[glance.badge], str(glance.badge))
     if view.run is None:
         return Content.assemble(badge, GAP, Content.styled(nothing_yet(glance), MUTED))
-    since = duration(int(seconds_since(view.state.since.mono, glance.last)))
+    since = duration(int(glance.state_s))
     if glance.now.end and view.ended is not None:
         since = ""
     if glance.silent:
@@ -138,7 +137,7 @@ def _more(glance: Glance, *, only_trouble: bool = False) -> Content:
     parts = [*_marks(glance), _end(glance), _damage(glance)]
     if glance.note:
         parts.append(Content.styled(f"! {printable(glance.note)}", WARN))
-    if glance.unable:
+    if glance.unable and glance.unable not in glance.note:  # else it is said already
         parts.append(Content.styled(f"read-only: {printable(glance.unable)}", MUTED))
     if glance.badge is Badge.ATTACHED and not only_trouble:
         parts.append(Content.styled(NO_LOAD, MUTED))

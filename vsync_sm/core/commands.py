@@ -23,6 +23,9 @@ COMMANDS = {
 ARGUMENT_LIMIT = 500
 """A reason or an id is no longer than this (characters)."""
 
+GONE = "the origin does not run"
+"""What is said, last, where a control socket proves it: a socket's file that nobody listens at."""
+
 _TAKES = {"pause": "why", "allow": "an id"}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from vsync_sm.core.commands import Done, misasked
+from vsync_sm.core.commands import GONE, Done, misasked
 from vsync_sm.operate.direct import WAIT_S
 from vsync_sm.operate.peer import peer_of
 from vsync_sm.operate.place import beside_journal, in_runtime_directory, reach_of
@@ -154,7 +154,7 @@ def _unreachable(error: OSError, path: Path) -> Unreachable:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return Unreachable(f"there is no control socket at {path}", 1)
     if isinstance(error, ConnectionRefusedError):
-        return Unreachable(f"nobody listens at {path}: the origin does not run", 2)
+        return Unreachable(f"nobody listens at {path}: {GONE}", 2)
     if isinstance(error, PermissionError):
         return Unreachable(f"this user may not use the control socket {path}", 3)
     if isinstance(error, TimeoutError | BlockingIOError):
