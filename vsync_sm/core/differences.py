@@ -35,6 +35,12 @@ SLOW = 2.0
 SLOW_S = 0.5
 """…and the difference is more than this (seconds)."""
 
+SAME = 1.5
+"""Two times are about the same when neither is so many times the other…"""
+
+SAME_S = 0.05
+"""…or they differ by no more than this (seconds): few milliseconds are chance."""
+
 HELD_S = SEEN_S
 """A worker was slow when one path held it for longer (seconds) than this…"""
 
@@ -208,12 +214,18 @@ def how_much_longer(each: PhaseTimes) -> str:
     if each.first is None:
         return "entered only then"
     end = {Ended.over: "", Ended.cut: "cut off", Ended.goes_on: "so far"}[each.ended]
-    ratio, said = each.ratio, ""
-    if ratio is not None and ratio >= SLOW:
-        said = f"{_times(ratio)} times as long"
-    elif each.ended is Ended.over and ratio:
-        said = "about the same" if ratio > 1 / SLOW else f"{_times(1 / ratio)} times shorter"
-    return ", ".join(filter(None, (said, end)))
+    return ", ".join(filter(None, (_how_much(each), end)))
+
+
+def _how_much(each: PhaseTimes) -> str:
+    ratio, over = each.ratio, each.ended is Ended.over
+    if abs(_change_s(each)) <= SAME_S or (ratio is not None and 1 / SAME < ratio < SAME):
+        return "about the same" if over else ""
+    if not ratio:
+        return ""
+    if ratio > 1:
+        return f"{_times(ratio)} times as long"
+    return f"{_times(1 / ratio)} times shorter" if over else ""
 
 
 def _times(ratio: float) -> str:
