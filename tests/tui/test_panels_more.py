@@ -258,6 +258,19 @@ def test_buckets_tell_their_size_against_the_limit() -> None:
     assert cells(lines[2])[-1] == "7"
 
 
+def test_buckets_of_one_size_show_one_share() -> None:
+    view = with_buckets({n: bucket(10_420 + 30 * n) for n in range(3)}, limit=524_288)
+    lines = shown(BucketsPanel(), view, colours=False).splitlines()[2:5]
+    assert all("10.2 KiB" in line and " 2 % " in line for line in lines), lines
+
+
+def test_no_share_is_rounded_up_to_a_mark_that_is_not_reached() -> None:
+    view = with_buckets({0: bucket(79_999), 1: bucket(99_999)}, limit=100_000)
+    lines = shown(BucketsPanel(), view, colours=False).splitlines()
+    assert " 79 % " in lines[2]
+    assert " 99 % " in lines[3]
+
+
 def test_a_key_sorts_them_otherwise() -> None:
     view = with_buckets({0: bucket(20, 1), 1: bucket(10, 3), 2: bucket(30, 2)})
     panel = BucketsPanel()

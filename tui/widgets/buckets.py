@@ -102,7 +102,7 @@ class BucketsPanel(Panel):
                 "bucket": (number(n), style),
                 "entries": (number(seen.insights), ""),
                 "size": (size(seen.size_bytes), style),
-                "%": (f"{int(share * 100)} %" if share >= 0.01 else "< 1 %", style),
+                "%": (_percent(seen.size_bytes, limit), style),
                 "of limit": drawn,
                 "changed": (when, ""),
                 "in cycle": (number(seen.cycle), ""),
@@ -133,6 +133,16 @@ def _ordered(known: dict[int, BucketSeen], order: Order) -> list[int]:
 def _known(known: int, of: int, limit: int) -> str:
     rest = f"{number(known)} of {number(of)} known from this journal's saves"
     return f"{rest}; limit {size(limit)}"
+
+
+def _percent(size_bytes: int, limit: int) -> str:
+    """Of the size as it is shown, so that equal ones are equal; a mark only once it is reached."""
+    shown = round(size_bytes / 1024, 1) * 1024 if size_bytes >= 1024 else size_bytes
+    percent = round(shown / limit * 100) if limit else 100
+    for mark in (1.0, WARN_AT):
+        if size_bytes < mark * limit:
+            percent = min(percent, round(mark * 100) - 1)
+    return f"{percent} %" if percent else "< 1 %"
 
 
 def _warns(share: float) -> tuple[str, str]:
