@@ -75,6 +75,12 @@ def test_alone_it_prints_help_and_exits_2(tmp_path: Path) -> None:
         ("--hedless", "there is no --hedless", "did you mean --headless?"),
         ("--token=s.123 check", "there is no --token", "no flag takes a secret: use origin.vault."),
         ("--headless now", "there is no command now", "vsync-sm --help tells what there is"),
+        (
+            "/nix",
+            "there is no command /nix",
+            "a configuration is named by --config: vsync-sm check",
+        ),
+        ("c.yaml", "there is no command c.yaml", "vsync-sm check --config c.yaml"),
         ("chekc", "there is no command chekc", "did you mean check?"),
         ("replya j", "there is no command replya", "did you mean replay?"),
         ("check all", "check takes no all", "leave it out"),

@@ -141,9 +141,24 @@ class _Parser(argparse.ArgumentParser):
         if action.dest in {"command", "word"} and value not in names:
             knows = f"{self.prog.rpartition(' ')[2]} knows no"
             where = "there is no command" if action.dest == "command" else knows
-            complain(f"{where} {value}", _meant(value, names, self.prog))
+            path = _as_a_path(value) if action.dest == "command" else ""
+            complain(f"{where} {value}", path or _meant(value, names, self.prog))
             self.exit(USAGE)
         super()._check_value(action, value)
+
+
+def _as_a_path(word: str) -> str:
+    """How what looks like a path is named; "" for what does not."""
+    from vsync_sm.journal.named import is_configuration  # noqa: PLC0415
+
+    named = shlex.quote(word)
+    config = f"a configuration is named by --config: vsync-sm check --config {named}"
+    journal = f"a journal is told by replay: vsync-sm replay {named}"
+    if is_configuration(word):
+        return config
+    if word.endswith((".jsonl", ".gz")):
+        return journal
+    return f"{config}; {journal}" if "/" in word else ""
 
 
 def _parser() -> _Parser:

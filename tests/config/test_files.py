@@ -22,6 +22,14 @@ def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
         load(file=Path("other.yaml"), environment=LEAST, flags={}, cwd=tmp_path)
 
 
+def test_of_a_missing_file_it_is_said_where_one_is_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(file=Path("other.yaml"), environment={}, flags={}, cwd=tmp_path)
+    told = str(caught.value)
+    assert "what would do: give --config a file that is there, or leave it out: " in told
+    assert "config.yaml in the working directory" in told
+
+
 def test_a_directory_and_a_dangling_link_are_no_missing_file(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").mkdir()
     assert "is a directory" in str(mistaken(tmp_path)).lower()

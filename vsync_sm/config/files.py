@@ -68,7 +68,11 @@ def read_file(path: Path, where: str) -> Pairs:
 
 def missing_file(path: Path, where: str) -> ConfigError:
     """The error for a file that was asked for and is not there."""
-    return _broken(where, f"there is no file {printable(str(path))}", "check --config")
+    hint = (
+        "give --config a file that is there, or leave it out: then config.yaml in the working "
+        "directory is read, if there is one, and the environment (VSYNC_…)"
+    )
+    return _broken(where, f"there is no file {printable(str(path))}", hint)
 
 
 def _broken(where: str, wrong: str, hint: str) -> ConfigError:
