@@ -226,9 +226,9 @@ class StartupChecks:
         lister = Lister(self._scope, vault, access, self._terms.choice)
         return CheckPassed(
             check="Vault freshness",
-            detail="a standby answers nothing older than a cycle's beginning"
+            detail="standbys answer reads, but with nothing older than a cycle's beginning"
             if lister.catch_up()
-            else "no node tells how far it has come: none is known to answer reads and lag",
+            else "only the active node answers reads, as far as is known: no answer can be old",
             server="Vault",
         )
 

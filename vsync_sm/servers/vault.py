@@ -82,7 +82,7 @@ class Vault(VaultTokens):
         Raises:
             Fault: FORBIDDEN, BAD_REQUEST also where the token may not do it, or has no cubbyhole.
         """
-        doing = "having the active node answer"
+        doing = "asking Vault's active node how far it is, at"
         number = self._freshness.asking()
         with bounded(limit):
             reply = self._client.adapter.delete(f"/v1/{CATCH_UP_PATH}")
