@@ -117,7 +117,8 @@ def _live(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     journal = settings.journal.file or default_journal(os.environ)
-    return _run(settings, journal, readonly=_readonly(options))
+    config = str(options.config.absolute()) if options.config is not None else ""
+    return _run(settings, journal, readonly=_readonly(options), config=config)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -131,10 +132,13 @@ def _demo(options: argparse.Namespace) -> int:
     return demo.run(run_origin, out=sys.stdout)
 
 
-def _run(settings: Settings, journal: Path, *, readonly: str, hints: str = "") -> int:
+def _run(
+    settings: Settings, journal: Path, *, readonly: str, config: str = "", hints: str = ""
+) -> int:
     """Run origin and console to their end; the exit code. Raises Fault: it could not begin.
 
-    `hints` are a demo's: what to try.
+    `config` is the file of the configuration, where one was named. `hints` are a demo's: what to
+    try.
     """
     from tui.feed import LiveFeed
     from tui.live import LiveOrigin, Signals
@@ -169,6 +173,7 @@ def _run(settings: Settings, journal: Path, *, readonly: str, hints: str = "") -
                 origin=origin,
                 by=by,
                 notes=_notes(settings, running),
+                config=config,
                 hints=hints,
             )
             signals.hear = lambda number: (
@@ -316,9 +321,12 @@ def _console(
     readonly: str,
     origin: LiveOrigin | None = None,
     by: str = "",
+    config: str = "",
     notes: Sequence[str] = (),
     hints: str = "",
 ) -> Console:
+    from msgspec.structs import replace
+
     from tui import preferences
     from tui.app import Console
     from tui.terminal import ConsoleDriver
@@ -329,7 +337,7 @@ def _console(
         commander,
         journal=journal,
         readonly=readonly,
-        reach=reach_of(journal),
+        reach=replace(reach_of(journal), config=config, demo=bool(hints)),
         origin=origin,
         by=by,
         notes=notes,

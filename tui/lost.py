@@ -110,6 +110,6 @@ def _todo(view: View, contact: Contact, reach: Reach) -> str:
             f"disk; if it stays so, end {process} and start it again."
         )
     return (
-        f"Nobody answers for it: does {process} run? Its log says why not. To start it again: "
-        f"{reach.start()}"
+        f"Nobody answers for it: does {process} run? Its log says why not. To start it again "
+        f"with your configuration: {reach.start()}"
     )

@@ -186,11 +186,17 @@ def test_halting_says_what_happens() -> None:
     for text in (here, there):
         assert "The running cycle is aborted" in text
         assert "a save that has begun gets 3 s" in text
-        assert "Nobody syncs until it is started again" in text
+        assert "Nobody syncs until it is started again with your configuration" in text
     assert "to quit is to halt it" in here
-    assert "again: vsync-tui --journal /j.jsonl" in here
+    assert "configuration: vsync-tui --journal /j.jsonl" in here
     assert "this console stays open" in there
-    assert "again: vsync-sm --headless --journal /j.jsonl" in there
+    assert "configuration: vsync-sm --headless --journal /j.jsonl" in there
+
+
+def test_halting_a_demo_names_no_journal_whose_servers_are_gone() -> None:
+    text = flat(seen(HaltDialog(True, Reach("/tmp/demo.jsonl", demo=True))))
+    assert "The demo's servers end with it. Another demo: vsync-tui --demo" in text
+    assert "demo.jsonl" not in text
 
 
 # --- fatal -----------------------------------------------------------------------------------

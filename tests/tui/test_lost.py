@@ -153,4 +153,6 @@ def test_a_dead_origin_is_to_be_started_with_its_journal() -> None:
     told = silence(view, after(view, LONG), LONG, DEAD, Reach("/var/j.jsonl"))
     assert told is not None
     assert "process 4711 on origin-1.example" in told.todo
-    assert told.todo.endswith("vsync-sm --headless --journal /var/j.jsonl")
+    assert told.todo.endswith(
+        "again with your configuration: vsync-sm --headless --journal /var/j.jsonl"
+    )

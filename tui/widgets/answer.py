@@ -53,7 +53,8 @@ def _nothing(glance: Glance) -> Content:
     word = Content.styled(f"? {nothing_yet(glance)}: {printable(glance.source)}", BOLD)
     if glance.badge is Badge.REPLAY:
         return word
-    return joined([word, _arrow(f"Start the origin that writes it: {glance.reach.start()}")], _LINE)
+    start = f"Start the origin that writes it with your configuration: {glance.reach.start()}"
+    return joined([word, _arrow(start)], _LINE)
 
 
 def _look(glance: Glance, word: Word) -> Look:

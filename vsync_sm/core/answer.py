@@ -180,11 +180,15 @@ def _halted(view: View, _: Now, reach: Reach) -> tuple[str, str]:
         hint = next((each.event.hint for each in reversed(view.faults) if each.event.fatal), "")
         return because, hint or "See its last faults, then start it again."
     if end is None or end.exit_code != _NOT_SAVED:
-        return because, f"Start it again when it should go on: {reach.start()}"
+        return (
+            because,
+            f"Start it again with your configuration when it should go on: {reach.start()}",
+        )
     if refusal is None:
         return because, "See its last faults, then start it again."
     allow = reach.start("--allow", refusal.event.allowance)
-    return because, f"{remedy(refusal.event)}, or allow it when it starts again: {allow}"
+    starts = "when it starts again with your configuration"
+    return because, f"{remedy(refusal.event)}, or allow it {starts}: {allow}"
 
 
 def _paused(view: View, now: Now, reach: Reach) -> tuple[str, str]:

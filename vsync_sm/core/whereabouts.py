@@ -220,7 +220,8 @@ class _Judge:
         if where.cycle is not None:
             return f"Wait for the end of cycle {number(where.cycle)}."
         if where.ended:
-            return f"The run has ended; start it again: {self.reach.start()}"
+            start = self.reach.start()
+            return f"The run has ended; start it again with your configuration: {start}"
         if where.pause is not None:
             since = f"since {clock(where.pause.ts)} by {where.pause.by}"
             resume, sync = self.reach.ask("resume"), self.reach.ask("sync")

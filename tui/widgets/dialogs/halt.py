@@ -40,10 +40,13 @@ class HaltDialog(Confirm):
             if self._live
             else "The origin is another process: it ends, this console stays open."
         )
-        again = self._reach.console() if self._live else self._reach.start()
+        start = self._reach.console() if self._live else self._reach.start()
+        again = f"Nobody syncs until it is started again with your configuration: {start}"
+        if self._reach.demo:
+            again = "The demo's servers end with it. Another demo: vsync-tui --demo"
         return Content(
             f"{where}\n\n"
             "The running cycle is aborted and nothing of it is saved; a save that has begun gets "
             "3 s to end. Destinations keep what was saved last.\n\n"
-            f"Nobody syncs until it is started again: {printable(again)}"
+            f"{printable(again)}"
         )
