@@ -88,6 +88,8 @@ def _index(standing: Standing) -> Content:
 
 
 def _moment(glance: Glance, standing: Standing) -> Content:
+    if not glance.view.seq:
+        return Content.styled(" no event", MUTED)
     zone = None if glance.times is Times.local else UTC
     time = datetime.fromtimestamp(glance.now.wall / NS, UTC).astimezone(zone)
     seq = f"#{glance.view.seq}".rjust(len(f"#{standing.last}"))

@@ -66,9 +66,11 @@ def _state(glance: Glance) -> Content:
 
 
 def nothing_yet(glance: Glance) -> str:
-    """What to say where no run has begun: `awaiting the journal`, `nothing yet`, or that is all."""
+    """What to say where no run has begun: `awaiting the journal`, `nothing yet`, or why not."""
     if glance.badge is Badge.REPLAY:
-        return "nothing happened"
+        if glance.damage and not glance.view.seq:
+            return "nothing of it can be read"
+        return "no run that this version knows" if glance.view.seq else "the journal is empty"
     return "awaiting the journal" if glance.note else "nothing yet"
 
 
