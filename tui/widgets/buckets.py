@@ -138,7 +138,7 @@ def _known(known: int, of: int, limit: int) -> str:
 def _percent(size_bytes: int, limit: int) -> str:
     """Of the size as it is shown, so that equal ones are equal; a mark only once it is reached."""
     shown = round(size_bytes / 1024, 1) * 1024 if size_bytes >= 1024 else size_bytes
-    percent = round(shown / limit * 100) if limit else 100
+    percent = int(shown / limit * 100) if limit else 100
     for mark in (1.0, WARN_AT):
         if size_bytes < mark * limit:
             percent = min(percent, round(mark * 100) - 1)
