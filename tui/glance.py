@@ -59,7 +59,7 @@ class Glance(msgspec.Struct, frozen=True):
 
     @property
     def lost(self) -> bool:
-        """Whether the origin has written nothing for longer than it should."""
+        """Whether nobody listens any more, or nothing was written for longer than it should."""
         return self.silent or self.badge is Badge.LOST
 
     @property

@@ -22,7 +22,7 @@ BADGES = {
     Badge.LIVE: "the origin runs in this process",
     Badge.ATTACHED: "follows the journal of an origin that runs elsewhere",
     Badge.REPLAY: "a journal that is looked at afterwards; nothing runs",
-    Badge.LOST: "the origin has written nothing for longer than it should",
+    Badge.LOST: "nobody listens at its socket, or it has written nothing for longer than it should",
 }
 """What the badges mean."""
 
