@@ -16,7 +16,8 @@ from tests.journal.example import numbered, one_saved_cycle
 from tests.journal.playbook import journals, relaxed
 from tests.journal.test_replay import crash_then
 from tests.snapshots import MarkdownSnapshot
-from tests.tui.nights import NIGHTS
+from tests.tui.night import Night
+from tests.tui.nights import BEGAN, NIGHTS, tree
 from vsync_sm.core import events as e
 from vsync_sm.core.errors import JournalError
 from vsync_sm.core.insight import moment, timestamp
@@ -25,7 +26,10 @@ from vsync_sm.journal import postmortem
 from vsync_sm.journal.markdown import markdown
 from vsync_sm.journal.postmortem import ROWS, Postmortem
 
-TOLD = ("refused", "allowed", "stuck", "behind", "halted", "working", "finished", "crashed")
+TOLD = (
+    *("refused", "allowed", "stuck", "behind", "frozen", "halted"),
+    *("working", "finished", "crashed"),
+)
 """The nights of which a post-mortem may be written."""
 
 
@@ -104,6 +108,124 @@ def tables(told: str) -> list[list[str]]:
                 found.append([])
             found[-1].append(line)
     return found
+
+
+# --- what went wrong first, and what became of it --------------------------------------------
+
+
+def begun() -> Night:
+    """A run with one good cycle behind it."""
+    night = Night(tree(), BEGAN)
+    night.start("7c1f09ab")
+    night.check()
+    night.cycle()
+    night.until_tick()
+    return night
+
+
+DOWN = "Consul at http://c:8500 took too long"
+
+
+def late(night: Night, *, told: bool) -> None:
+    """Consul is frozen for a cycle, which its deadline ends; the first origins told no fault."""
+    night.begin(consul=False)
+    night.wait(10)
+    night.retry("read vsync/origin/", "timeout", DOWN)
+    night.seen("Consul", "timeout", DOWN)
+    night.wait(289)
+    if told:
+        night.late()
+    night.abort("timeout")
+    night.until_tick()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_first_trouble_is_that_of_the_first_cycle_that_failed(told: bool) -> None:
+    night = begun()
+    late(night, told=told)
+    night.seen("Consul")
+    night.cycle()
+    night.fault("keeps_failing", "3 cycles in a row were not complete", hint="See before.")
+    summary = page(night.records).partition("## Timeline")[0]
+    if told:
+        first = (
+            "in cycle 2, from 01:53:10 UTC on: **the cycle's deadline of 5 min has passed while "
+        )
+    else:
+        first = "at 01:53:10 UTC in cycle 2: **Consul is in trouble (timeout): "
+    assert f"The first trouble came {first}" in summary
+    assert DOWN in summary
+    assert ("Cycle 2 was given up because **its deadline passed.**" in summary) is not told
+    assert "It healed with cycle 3, complete at " in summary
+    assert "in a row" not in summary
+
+
+def test_an_alarm_is_no_cause() -> None:
+    night = begun()
+    night.fault("token_ending", "it cannot be renewed", hint="See to it.")
+    late(night, told=True)
+    assert "The first trouble came in cycle 2, from " in page(night.records)
+
+
+def test_a_fault_of_before_is_told_first_and_by_itself() -> None:
+    night = begun()
+    night.fault("too_large", "a bucket is nearly too large", hint="Raise numBuckets.")
+    night.until_tick()
+    late(night, told=True)
+    summary = page(night.records)
+    assert "UTC: **a bucket is nearly too large**. What helps: Raise numBuckets. Then, " in summary
+    assert " UTC on: **the cycle's deadline of 5 min has passed " in summary
+
+
+def test_what_a_start_waits_for_is_trouble() -> None:
+    told = page(NIGHTS["postponed"]().records)
+    assert "The first trouble came at 01:52:00 UTC: **the start waits: Vault is sealed**." in told
+
+
+def test_late_cycles_share_a_row_however_far_they_came() -> None:
+    night = begun()
+    for most in (100, 120, 140):
+        night.begin()
+        night.list_all()
+        night.work(most=most, each_s=300 / most)
+        night.late()
+        night.abort("timeout")
+        night.until_tick()
+    told = page(night.records)
+    assert "| **Cycles 2 to 4: 3 aborted** |" in told
+    assert "raised 3 times, from " in told
+
+
+def test_each_refusal_has_its_own_fate() -> None:
+    night = begun()
+    for n in (100, 50):
+        night.purge(*[path for path in night.vault if path.startswith("teams/data/")][:n])
+        night.begin()
+        night.list_all()
+        night.work()
+        allowance = night.refuse()
+        night.until_tick()
+    night.add(e.AllowanceGranted(allowance=allowance, by="mara", through="control socket"))
+    summary = page(night.records).partition("## Timeline")[0]
+    first, second = summary.partition("2 saves were refused by a safety rule: ")[2].split("; once")
+    assert first.startswith("once, at 01:53:01 UTC: 100 of 369 paths would vanish")
+    assert first.endswith("and nobody has allowed it")
+    assert ": 150 of 369 paths would vanish" in second
+    assert "and mara allowed it at 01:5" in second
+
+
+def test_a_crash_lies_between_two_times_and_an_open_end_may_be_one() -> None:
+    night = begun()
+    night.begin()
+    cut = page(night.records)
+    assert "ends the run is listing, and no line tells of its end: it still goes on, or it" in cut
+    assert "| no end yet: listing, in cycle 2 | it still goes on, or it crashed |" in cut
+    night.crash(again="c0ffee12", after=420, pid=9120)
+    whole = page(night.records)
+    assert "| 01:53:00 to 02:00:00 | **the process crashed while listing, in cycle 2** | " in whole
+    assert (
+        "The first trouble came in cycle 2, from 01:53:00 UTC on: **the process crashed.**" in whole
+    )
 
 
 def test_where_the_time_went_until_a_crash() -> None:

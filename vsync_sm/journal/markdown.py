@@ -9,7 +9,7 @@ from vsync_sm.core import events as e
 from vsync_sm.core.commands import paused
 from vsync_sm.core.markdown import cells, code, escaped
 from vsync_sm.core.present import count, duration, listing, number, rules, sentence, severity, why
-from vsync_sm.journal.postmortem import FaultSeen, Postmortem, RefusalSeen, Row, Stretch
+from vsync_sm.journal.postmortem import Crashed, FaultSeen, Postmortem, RefusalSeen, Row, Stretch
 from vsync_sm.journal.story import CycleTold, Damage, Resumed, RunHead, RunTail, Told
 from vsync_sm.journal.summary import Summary, ended, how_often
 from vsync_sm.journal.telling import EARLY, behind
@@ -83,8 +83,11 @@ class _Page:
                 return cells(self.at(row.record.ts), what, paused_)
             case Resumed():
                 return cells(self.at(row.record.ts), *_resumed(row))
+            case Crashed():
+                between = f"{self.at(row.after)} to {self.at(row.before)}"
+                return cells(between, f"**the process crashed while {_at(row.tail)}**", _lies(row))
             case RunTail():
-                return cells("" if row.how == "crashed" else self.at(self.last.ts), *_tail(row))
+                return cells(self.at(self.last.ts), *_tail(row))
 
     def _stretch(self, row: Stretch) -> tuple[str, str]:
         if row.cycles == 1:
@@ -234,12 +237,18 @@ def _resumed(row: Resumed) -> tuple[str, str]:
     return what, before
 
 
+def _lies(row: Crashed) -> str:
+    save = "; how its save ended is not known" if row.tail.save else ""
+    return f"between its last line and the next start{save}"
+
+
 def _tail(row: RunTail) -> tuple[str, str]:
-    at = row.state if row.cycle is None else f"{row.state}, in cycle {row.cycle}"
-    save = "how its save ended is not known" if row.save else ""
-    if row.how == "crashed":
-        return f"**the process crashed while {escaped(at)}**", save
-    return f"no end yet: {escaped(at)}", save
+    save = "; how its save ended is not known" if row.save else ""
+    return f"no end yet: {_at(row)}", f"it still goes on, or it crashed{save}"
+
+
+def _at(row: RunTail) -> str:
+    return escaped(row.state if row.cycle is None else f"{row.state}, in cycle {row.cycle}")
 
 
 def _took(row: Stretch) -> Iterator[str]:

@@ -19,6 +19,7 @@ from vsync_sm.core.present import severity
 from vsync_sm.core.shapes import Finished, Run, View
 from vsync_sm.core.view import view_of
 from vsync_sm.journal.codec import encode
+from vsync_sm.journal.outages import Complete, Outage, is_cause, outage_from, same_fault
 from vsync_sm.journal.replay import Replay
 from vsync_sm.journal.story import Close, CycleTold, Damage, Item, Resumed, RunHead, RunTail, Told
 
@@ -83,38 +84,19 @@ class Stretch(msgspec.Struct):
             )
 
 
-Row = Stretch | Told | RunHead | RunTail | Resumed
+class Crashed(msgspec.Struct, frozen=True):
+    """A run ended without a word, between its last line (`after`) and the next run's (`before`)."""
+
+    tail: RunTail
+    after: str
+    before: str
 
 
-class Complete(msgspec.Struct, frozen=True):
-    """A cycle after which Consul held what Vault did, and when it ended (`ts`)."""
-
-    cycle: int
-    ts: str
-
-
-class Outage(msgspec.Struct):
-    """A stretch without a complete cycle, from its first one that failed.
-
-    `before` and `healed` are the complete cycles around it; None: the journal tells of none.
-    `cause` is the first fault or refusal in it, `written` whether some of a failed save was,
-    `doubtful` whether a save had no known end.
-    """
-
-    first: int
-    began: str
-    before: Complete | None
-    last: int = 0
-    cycles: int = 0
-    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
-    healed: Complete | None = None
-    cause: Told | None = None
-    written: bool = False
-    doubtful: bool = False
+Row = Stretch | Told | RunHead | RunTail | Crashed | Resumed
 
 
 class FaultSeen(msgspec.Struct):
-    """A fault, as often as it was raised in the same words."""
+    """A fault, as often as it was raised in the same words (of a deadline: in the same phase)."""
 
     first: Told
     last: e.Record
@@ -148,7 +130,8 @@ class Postmortem:
         unread: how many times a path could not be read; `unread_first` counts the first few.
         reconciled: saves whose end was found out later.
         failed, good: the first cycle that failed, and a complete one to hold it against.
-        ended: how the last run ended.
+        cause: the first fault or refusal of all, or what a start waited for; alarms are none.
+        ended: how the last run ended; `open`: that it has no end, None: it has.
         close, damage: the last words of the replay.
         digest: SHA-256 (hex) of all lines that were read.
     """
@@ -175,11 +158,12 @@ class Postmortem:
         self.cause: Told | None = None
         self.ended: e.Record | None = None
         self.crashes = 0
-        self.goes_on = False
+        self.open: RunTail | None = None
         self.close: Close | None = None
         self.damage: Damage | None = None
         self.digest = ""
-        self._good_is_before = True
+        self._before: e.Record | None = None
+        self._latest: e.Record | None = None
         self._complete: Complete | None = None
         self._outage: Outage | None = None
         self._stretch: Stretch | None = None
@@ -201,6 +185,8 @@ class Postmortem:
             for record in records:
                 digest.update(encode(record))
                 self.first = self.first or record
+                if not isinstance(record.event, e.SegmentOpened):
+                    self._before, self._latest = self._latest, record
                 self.last = record
                 yield record
 
@@ -249,9 +235,11 @@ class Postmortem:
         self._told_open(_CYCLE_ENDED[item.how])
         if item.save and self._outage is not None:
             self._outage.doubtful = True
-        self.crashes += item.how == "crashed"
-        self.goes_on = item.how == "open"
-        if item.how == "crashed" or (self.goes_on and item.cycle is not None):
+        self.open = item if item.how == "open" else None
+        if item.how == "crashed" and self._before is not None and self._latest is not None:
+            self.crashes += 1
+            self._row(Crashed(item, self._before.ts, self._latest.ts))
+        elif self.open is not None and item.cycle is not None:
             self._row(item)
 
     def _resumed(self, item: Resumed) -> None:
@@ -326,7 +314,7 @@ class Postmortem:
 
     def _fails(self, told: CycleTold, how: str) -> None:
         if self._outage is None:
-            self._outage = Outage(told.number, told.started, self._complete)
+            self._outage = outage_from(told, how, self._complete)
             if len(self.outages) < KINDS:
                 self.outages.append(self._outage)
             else:
@@ -337,8 +325,6 @@ class Postmortem:
         outage.outcomes[how] += 1
         for entry in told.entries:
             event = entry.record.event if isinstance(entry, Told) else None
-            if outage.cause is None and isinstance(event, e.FaultRaised | e.SaveRefused):
-                outage.cause = entry if isinstance(entry, Told) else None
             outage.written |= isinstance(event, e.SaveFailed) and event.written
             outage.doubtful |= isinstance(event, e.SaveUncertain)
 
@@ -346,18 +332,14 @@ class Postmortem:
 
     def _learn(self, told: Told) -> None:
         record, event = told.record, told.record.event
-        if isinstance(event, e.FaultRaised):
+        if is_cause(event):
             self.cause = self.cause or told
+        if isinstance(event, e.FaultRaised):
             self._fault(told, event)
         elif isinstance(event, e.SaveRefused):
-            self.cause = self.cause or told
             self._refused(record, event)
         elif isinstance(event, e.AllowanceGranted | e.AllowanceSpent):
-            seen = self.refusals.get(event.allowance)
-            if seen is not None and isinstance(event, e.AllowanceGranted):
-                seen.granted = record
-            elif seen is not None:
-                seen.spent = record
+            self._allowed(record, event)
         elif isinstance(event, e.PathFailed):
             self.unread += 1
             key, first = (event.path, event.message), self.unread_first
@@ -373,7 +355,7 @@ class Postmortem:
         if refusal is not None:
             refusal.hint = event.hint
             return
-        key = (event.kind, event.message)
+        key = same_fault(event)
         if key not in self.faults:
             if len(self.faults) == KINDS:
                 self.more["faults"] += 1
@@ -392,6 +374,13 @@ class Postmortem:
         seen = self.refusals[event.allowance]
         seen.last = record
         seen.times += 1
+
+    def _allowed(self, record: e.Record, event: e.AllowanceGranted | e.AllowanceSpent) -> None:
+        seen = self.refusals.get(event.allowance)
+        if seen is not None and isinstance(event, e.AllowanceGranted):
+            seen.granted = record
+        elif seen is not None:
+            seen.spent = record
 
     # --- the timeline ---
 
@@ -437,7 +426,7 @@ def _alike(told: CycleTold, how: str) -> object:
 
 def _cause(event: e.Event | e.Unknown) -> str:
     if isinstance(event, e.FaultRaised):
-        return f"{event.kind} {event.message}"
+        return " ".join(same_fault(event))
     if isinstance(event, e.SaveRefused):
         return f"refused {event.allowance}"
     if isinstance(event, e.SaveFailed):

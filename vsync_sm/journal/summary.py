@@ -6,12 +6,19 @@ import re
 from collections.abc import Iterator, Mapping
 
 from vsync_sm.core import events as e
+from vsync_sm.core.errors import FaultKind
 from vsync_sm.core.insight import NS, moment
+from vsync_sm.core.machine import Reason
 from vsync_sm.core.markdown import code, escaped
 from vsync_sm.core.outcome import CRASHED, CUT_OFF
-from vsync_sm.core.present import clock, count, duration, number, rules, sentence
-from vsync_sm.journal.postmortem import Outage, Postmortem, RefusalSeen
+from vsync_sm.core.present import clock, count, duration, number, rules, sentence, why
+from vsync_sm.journal.outages import Outage
+from vsync_sm.journal.postmortem import Postmortem, RefusalSeen
+from vsync_sm.journal.story import Told
 from vsync_sm.journal.telling import EARLY, behind
+
+REFUSALS = 3
+"""So many sets that were refused are told in the summary; the others are counted."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)")
 _ENDED = {
@@ -57,7 +64,7 @@ class Summary:
         """Some short paragraphs."""
         paragraphs = (
             (*self._what_ran(), *self._doubts()),
-            (*self._first_trouble(), *self._first_outage()),
+            self._first_trouble(),
             self._later_outages(),
             (*self._saves(), *self._refused(), *self._the_end()),
         )
@@ -75,21 +82,31 @@ class Summary:
             yield f"The process crashed {how_often(told.crashes)}."
 
     def _first_trouble(self) -> Iterator[str]:
-        cause = self.told.cause
-        if cause is None:
-            if not self.told.outages:
-                yield "No fault was raised."
-            return
-        record = cause.record
-        where = "" if record.cycle is None else f" in cycle {record.cycle}"
-        yield f"The first trouble came at {self.at(record.ts)} UTC{where}:"
-        yield from _cause(record.event)
-        if not self.told.outages and self.told.cycles:
-            yield "No cycle failed by it."
+        told, first = self.told, next(iter(self.told.outages), None)
+        cause = told.cause
+        if cause is not None and (first is None or _is_before(cause, first)):
+            record = cause.record
+            where = "" if record.cycle is None else f" in cycle {record.cycle}"
+            yield f"The first trouble came at {self.at(record.ts)} UTC{where}:"
+            yield from _cause(record.event)
+            if first is not None:
+                yield from self._again("Then", first)
+            elif told.cycles:
+                yield "No cycle failed by it."
+        elif first is not None:
+            since, which = self.at(first.since), f"in cycle {first.first}"
+            sudden = first.cause is not None and self.at(first.cause.record.ts) == since
+            at = f"at {since} UTC {which}" if sudden else f"{which}, from {since} UTC on"
+            yield f"The first trouble came {at}:"
+            yield from _why(first)
+            yield from self._outage(first)
+        else:
+            yield "No fault was raised."
 
-    def _first_outage(self) -> Iterator[str]:
-        if self.told.outages:
-            yield from self._outage(self.told.outages[0])
+    def _again(self, word: str, outage: Outage) -> Iterator[str]:
+        yield f"{word}, from {self.at(outage.began)} UTC on:"
+        yield from _why(outage)
+        yield from self._outage(outage)
 
     def _later_outages(self) -> Iterator[str]:
         others = self.told.outages[1:]
@@ -102,10 +119,7 @@ class Summary:
                 yield f"(the longest: {_cycles(longest)}, when the index was {self._old(longest)})"
             yield "as well."
         if open_ is not None:
-            yield f"Again, from {self.at(open_.began)} UTC on:"
-            if open_.cause is not None:
-                yield from _cause(open_.cause.record.event)
-            yield from self._outage(open_)
+            yield from self._again("Again", open_)
 
     def _outage(self, outage: Outage) -> Iterator[str]:
         which = _cycles(outage)
@@ -164,10 +178,22 @@ class Summary:
             return
         often = sum(seen.times for seen in told.refusals.values())
         yield f"{count(often, 'save')} {'was' if often == 1 else 'were'} refused by a safety rule:"
-        first = next(iter(told.refusals.values()))
-        yield f"{escaped('; '.join(rules(first.event)))};"
-        granted = [seen for seen in told.refusals.values() if seen.granted is not None]
-        yield f"{self.allowed(granted[0])}." if granted else "nobody has allowed it."
+        seen = [*told.refusals.values()]
+        if len(seen) == 1 and not told.more["refusals"]:
+            yield f"{escaped('; '.join(rules(seen[0].event)))}; {self.allowed(seen[0])}."
+            return
+        yield "; ".join((*map(self._fate, seen[:REFUSALS]), *self._more_refusals(seen))) + "."
+
+    def _fate(self, seen: RefusalSeen) -> str:
+        first, last = self.at(seen.first.ts), self.at(seen.last.ts)
+        when = f"at {first} UTC" if seen.times == 1 else f"from {first} to {last} UTC"
+        what = escaped("; ".join(rules(seen.event)))
+        return f"{how_often(seen.times)}, {when}: {what}, and {self.allowed(seen)}"
+
+    def _more_refusals(self, seen: list[RefusalSeen]) -> Iterator[str]:
+        more = max(0, len(seen) - REFUSALS) + self.told.more["refusals"]
+        if more:
+            yield f"{count(more, 'other set')} besides, see below"
 
     def allowed(self, seen: RefusalSeen) -> str:
         """Who allowed what was refused, and what became of it."""
@@ -193,8 +219,11 @@ class Summary:
                 f"The run ended at {self.at(record.ts)} UTC with exit code "
                 f"{event.exit_code}{because}"
             )
-        elif self.told.goes_on:
-            yield "Where this page ends the run goes on."
+        elif self.told.open is not None:
+            yield (
+                f"Where this page ends the run is {escaped(self.told.open.state)}, and no line "
+                "tells of its end: it still goes on, or it crashed."
+            )
 
     def _doubts(self) -> Iterator[str]:
         told = self.told
@@ -210,11 +239,34 @@ class Summary:
             yield f"**The journal contradicts itself in {count(found, 'place')}: see below.**"
 
 
+def _is_before(cause: Told, outage: Outage) -> bool:
+    """Whether it had come before the first cycle of the outage, so that it is another matter."""
+    cycle = cause.record.cycle
+    return cause.record.ts < outage.began if cycle is None else cycle < outage.first
+
+
+def _why(outage: Outage) -> Iterator[str]:
+    if outage.cause is not None:
+        yield from _cause(outage.cause.record.event)
+    elif outage.why == CRASHED:
+        yield "**the process crashed.**"
+    if outage.why == Reason.timeout and not _tells_of_time(outage.cause):
+        yield f"Cycle {outage.first} was given up because **{why(outage.why)}.**"
+
+
+def _tells_of_time(cause: Told | None) -> bool:
+    event = cause.record.event if cause is not None else None
+    return isinstance(event, e.FaultRaised) and event.kind == FaultKind.DEADLINE.word
+
+
 def _cause(event: e.Event | e.Unknown) -> Iterator[str]:
-    if isinstance(event, e.FaultRaised):
-        yield _stop(f"**{escaped(event.message)}**")
+    if isinstance(event, e.FaultRaised | e.ChecksPostponed):
+        waits = "the start waits: " if isinstance(event, e.ChecksPostponed) else ""
+        yield _stop(f"**{waits}{escaped(event.message)}**")
         if event.hint:
             yield "What helps: " + _stop(escaped(event.hint))
+    elif isinstance(event, e.ServerConditionChanged):
+        yield _stop(f"**{escaped(sentence(event))}**")
     elif isinstance(event, e.SaveRefused):
         yield "**a safety rule refused the save.**"
 
