@@ -12,7 +12,7 @@ from tests.tui.remembered import Remembered
 from tests.tui.replaying import PLACES, RECORDS, Watched, walk, where
 from tui.replay.bar import PositionBar
 from tui.replay.jump import understood
-from tui.replay.moves import TROUBLE, Move, Nowhere, Spot, begin, end, step, to_column
+from tui.replay.moves import TROUBLE, Move, Nowhere, Spot, begin, end, step, to, to_column
 from tui.widgets.keys import Keys
 from vsync_sm.core.insight import moment
 from vsync_sm.core.marks import Kind, Mark
@@ -31,6 +31,25 @@ def lost(move: Move, past: Remembered = PAST, spot: Spot = HERE) -> str:
     with pytest.raises(Nowhere) as none:
         move(past, spot)
     return str(none.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("finished", "there is no fault after this moment"),
+        (
+            "working",
+            (
+                "there is no fault after this moment, but no end either: the journal ends working "
+                "in cycle 10; it still goes on, or it crashed"
+            ),
+        ),
+    ],
+)
+def test_a_journal_without_an_end_may_be_a_crash(name: str, said: str) -> None:
+    past = Remembered(NIGHTS[name]().records)
+    assert lost(to(1, *TROUBLE), past, Spot(past.last)) == said
+    assert "no end" not in lost(to(1, Kind.SAVE), past, Spot(past.last))
 
 
 def meant(typed: str) -> Move:

@@ -82,10 +82,23 @@ def to(way: int, *kinds: Kind) -> Move:
         if mark is None:
             where = "after" if way > 0 else "before"
             so_far = "" if past.share >= 1 else ", as far as it is indexed"
+            if kinds == TROUBLE and way > 0 and not so_far:
+                so_far = _open_end(past)
             raise Nowhere(f"there is no {_WORDS.get(kinds, kinds[0])} {where} this moment{so_far}")
         return Spot(mark.seq)
 
     return move
+
+
+def _open_end(past: Past) -> str:
+    """What is said of a journal whose last run has no end: that may be the trouble."""
+    view = past.view_at(past.last)
+    if view.run is None or view.ended is not None:
+        return ""
+    at = (
+        view.state.name if view.cycle is None else f"{view.state.name} in cycle {view.cycle.number}"
+    )
+    return f", but no end either: the journal ends {at}; it still goes on, or it crashed"
 
 
 def to_seq(seq: int) -> Move:
