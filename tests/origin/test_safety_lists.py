@@ -252,3 +252,16 @@ def test_a_consul_that_cannot_be_read_aborts(bench: Bench) -> None:
     run = bench.once()
     assert (run.code, run.outcome, run.faults) == (3, "aborted fault", ["not_consul"])
     assert bench.raw() == before
+
+
+def test_a_mount_that_answers_once_as_if_empty_makes_no_empty_first_save(bench: Bench) -> None:
+    """Nothing was saved before that would contradict: its root is asked again."""
+    bench.fill()
+    rule = bench.on_list("", times=1).answer(404, NOTHING_HERE)
+    run = bench.once()
+    assert rule.hits
+    assert (run.code, run.outcome) == (3, "aborted fault")
+    assert run.faults == ["vanished_between_lists"]
+    assert "asked again" in run.one(e.FaultRaised).message
+    assert bench.raw() == {}
+    bench.saved()

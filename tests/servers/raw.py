@@ -148,6 +148,8 @@ class _Handler(StreamRequestHandler):
             if late := self.server.take_late():
                 self.server.cue.wait()
                 self.wfile.write(late)
+                if isinstance(late, Last):
+                    self._hang_up(torn=False)
                 self.server.late_said.set()
 
     def _say(self, reply: bytes) -> None:

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from tests.misbehave import Misbehave
-from tests.servers.raw import RawServer
+from tests.servers.raw import Last, RawServer
 from tests.workshop import PATIENCE_S
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.servers.http import Reply, Tls, Transport
@@ -46,29 +46,33 @@ def tls(request: pytest.FixtureRequest) -> ssl.SSLContext | None:
     return context
 
 
+def by_itself(transport: Transport, server: RawServer) -> Reply | Fault:
+    try:
+        return transport.request("GET", server.address, headers={}, limit=soon)
+    except Fault as fault:
+        return fault
+
+
+def many_at_a_time(reads: ParallelReads[None], server: RawServer) -> Reply | Fault:
+    reads.send(None, server.address, headers={}, limit=soon)
+    ends: list[tuple[None, Reply | Fault]] = []
+    while not ends:
+        try:
+            ends = reads.receive(1.0)
+        except Fault as fault:
+            return fault
+    return ends[0][1]
+
+
 @pytest.fixture(params=["by itself", "many at a time"])
 def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
     """Reads something, always on the same connection while it is kept; what it ends with."""
     transport = Transport("Vault", tls=Tls(verify=False))
     reads: ParallelReads[None] = ParallelReads(transport, 1)
-
-    def by_itself(server: RawServer) -> Reply | Fault:
-        try:
-            return transport.request("GET", server.address, headers={}, limit=soon)
-        except Fault as fault:
-            return fault
-
-    def many_at_a_time(server: RawServer) -> Reply | Fault:
-        reads.send(None, server.address, headers={}, limit=soon)
-        ends: list[tuple[None, Reply | Fault]] = []
-        while not ends:
-            try:
-                ends = reads.receive(1.0)
-            except Fault as fault:
-                return fault
-        return ends[0][1]
-
-    yield by_itself if request.param == "by itself" else many_at_a_time
+    if request.param == "by itself":
+        yield lambda server: by_itself(transport, server)
+    else:
+        yield lambda server: many_at_a_time(reads, server)
     reads.close()
 
 
@@ -96,10 +100,50 @@ def test_so_is_a_part_of_a_reply_or_anything_else(ask: Ask, late: bytes) -> None
         assert told(ask(server)) is FaultKind.SURPLUS_REPLY
 
 
-def test_what_comes_with_a_reply_is_a_fault(ask: Ask, tls: ssl.SSLContext | None) -> None:
+def test_what_comes_with_a_reply_is_a_fault(tls: ssl.SSLContext | None) -> None:
     """It may be the true reply, and what was asked for a stray one."""
+    transport = Transport("Vault", tls=Tls(verify=False))
     with RawServer(ONE + STRAY, TWO, tls=tls) as server:
-        assert told(ask(server)) is FaultKind.SURPLUS_REPLY
+        assert told(by_itself(transport, server)) is FaultKind.SURPLUS_REPLY
+
+
+def test_among_many_it_is_asked_for_again(tls: ssl.SSLContext | None) -> None:
+    """There another transfer may have closed the connection, since it had ended."""
+    reads: ParallelReads[None] = ParallelReads(Transport("Vault", tls=Tls(verify=False)), 1)
+    with RawServer(ONE + STRAY, TWO, tls=tls) as server:
+        end = many_at_a_time(reads, server)
+        assert isinstance(end, Fault)
+        assert end.kind is FaultKind.UNREACHABLE
+        assert end.retry
+        assert told(many_at_a_time(reads, server)) == b"two"
+    reads.close()
+
+
+LATE_WORD = Last(b"HTTP/1.1 408 Request Time-out\r\nConnection: close\r\n\r\n")
+
+
+def test_a_server_may_say_that_it_waited_too_long(ask: Ask, tls: ssl.SSLContext | None) -> None:
+    with RawServer(ONE, TWO, tls=tls, late=LATE_WORD) as server:
+        assert told(ask(server)) == b"one"
+        server.say_late()
+        assert told(ask(server)) == b"two"
+        assert server.connections == 2
+
+
+def test_what_was_seen_is_not_forgotten_before_all_begins_anew() -> None:
+    """Whoever saw it: a token that is renewed meanwhile is nobody's path."""
+    transport = Transport("Vault")
+    with RawServer(ONE, TWO, late=STRAY) as server:
+        assert told(by_itself(transport, server)) == b"one"
+        server.say_late()
+        assert told(by_itself(transport, server)) is FaultKind.SURPLUS_REPLY
+        assert told(by_itself(transport, server)) == b"two"
+        with pytest.raises(Fault):
+            transport.expect_silence(server.address)
+        transport.begin_anew()
+        transport.expect_silence(server.address)
+        assert told(by_itself(transport, server)) == b"two"
+        assert server.connections == 3
 
 
 @pytest.mark.parametrize(
@@ -172,7 +216,7 @@ def test_of_many_connections_each_is_looked_at() -> None:
 
 
 def test_a_reply_that_is_awaited_is_not_taken_for_one_too_many() -> None:
-    """Libcurl may close an idle connection unseen, and a new one get the number of its socket."""
+    """Which connection a read got is not always known at once."""
     reads: ParallelReads[str] = ParallelReads(Transport("Vault"), 2)
     with RawServer(ONE) as server, Misbehave(server.address) as proxy:
         slow = proxy.when(path="/slow").hang()
@@ -205,6 +249,7 @@ def test_a_true_reply_that_comes_behind_a_stray_one_is_found_at_the_end(
         with pytest.raises(Fault) as caught:
             transport.expect_silence(server.address)
         assert caught.value.kind is FaultKind.SURPLUS_REPLY
+        transport.begin_anew()
         transport.expect_silence(server.address)
         end = transport.request("LIST", server.address, headers={}, limit=soon)
         assert end.body == b"two", "of what it said before nothing is left"
@@ -243,6 +288,10 @@ def record(kind: int, length: int) -> bytes:
         (record(23, 22), False),  # a KeyUpdate
         (record(23, 25), True),
         (record(23, 300), True),
+        (record(23, 18) + record(23, 18), True),  # a byte each: what is said in so small parts?
+        (record(23, 22) + record(21, 2), False),
+        (record(23, 22) + record(23, 300), True),
+        (record(23, 300)[:9], True),
         (b"H", True),
         (b"HTTP/1.1 200 OK\r\n", True),
         (bytes([23, 3]), True),
@@ -256,10 +305,32 @@ def test_what_lies_on_a_socket(said: bytes, unasked: bool) -> None:
         idle.add(-1)
         idle.add(ours.fileno())
         theirs.sendall(said)
-        assert idle.unasked() == ({ours.fileno()} if unasked else set())
-        assert ours.fileno() >= 0
+        assert idle.unasked() is unasked
+        assert idle.unasked() is unasked, "it still lies there"
         idle.discard(ours.fileno())
-        assert idle.unasked() == set()
+        assert not idle.unasked()
+
+
+def test_of_a_socket_that_has_a_former_ones_number_nothing_is_known() -> None:
+    """Libcurl may close an idle connection unseen."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        idle = Idle()
+        idle.add(ours.fileno())
+        idle._sockets[ours.fileno()] -= 1
+        theirs.sendall(b"HTTP/1.1 200 OK")
+        assert (idle.unasked(), len(idle)) == (False, 0)
+
+
+def test_a_socket_in_use_is_left_alone() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        idle = Idle()
+        idle.add(ours.fileno())
+        theirs.sendall(record(23, 300))
+        theirs.shutdown(socket.SHUT_WR)
+        assert not idle.unasked(lambda: {ours.fileno()})
+        assert ours.recv(400) == record(23, 300)
 
 
 def test_a_socket_that_ended_is_looked_at_no_more() -> None:
@@ -268,7 +339,7 @@ def test_a_socket_that_ended_is_looked_at_no_more() -> None:
         idle = Idle()
         idle.add(ours.fileno())
         theirs.close()
-        assert (idle.unasked(), len(idle)) == (set(), 0)
+        assert (idle.unasked(), len(idle)) == (False, 0)
 
 
 def test_a_socket_that_is_none_any_more_is_forgotten() -> None:
@@ -277,4 +348,4 @@ def test_a_socket_that_is_none_any_more_is_forgotten() -> None:
     idle.add(ours.fileno())
     ours.close()
     theirs.close()
-    assert (idle.unasked(), len(idle)) == (set(), 0)
+    assert (idle.unasked(), len(idle)) == (False, 0)

@@ -194,7 +194,12 @@ class Lister:
         return folder in self.choice.roots(mount)
 
     def _believe_empty(self, mount: str, folder: str) -> None:
-        if not self._is_root(mount, folder) and not self.gone(mount, *above(folder)):
+        if self._is_root(mount, folder):
+            # There is no parent to ask, and on a first save nothing that would contradict.
+            believed = self.names(mount, folder) is None
+        else:
+            believed = self.gone(mount, *above(folder))
+        if not believed:
             raise still_named(mount, folder)
 
 
@@ -287,10 +292,12 @@ def refuse_other_mounts(mount: str, facts: MountFacts) -> None:
 
 
 def still_named(mount: str, folder: str) -> Fault:
-    """The fault of a folder that answers "nothing here" while its parent still names it."""
+    """The fault of a folder that answers "nothing here", and then its parent, or it, does not."""
     return Fault(
         FaultKind.VANISHED_BETWEEN_LISTS,
-        f"{mount}{folder} answers that nothing is there, but its parent still names it",
+        f"{mount}{folder} answers that nothing is there, but its parent still names it"
+        if folder
+        else f"{mount} answers that nothing is there, and asked again, that there is something",
         hint="A lagging standby or a server in trouble answers so; the next cycle looks again.",
         context={"mount": mount, "folder": folder},
     )

@@ -169,6 +169,11 @@ class Handles:
         else:
             handle.close()
 
+    def close(self) -> None:
+        """Close them all."""
+        while self._free:
+            self.take().close()
+
     def unasked(self) -> bool:
         """Whether something came on any of their connections; those are closed."""
         handles: list[Handle] = []

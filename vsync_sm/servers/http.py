@@ -179,6 +179,7 @@ class Transport:
         self._tls = tls or Tls()
         self._proxies = Proxies()
         self._handles = Handles()
+        self._had_surplus = False
         self._known: tuple[Mapping[str, str] | None, tuple[bytes, ...]] = (None, ())
 
     def request(
@@ -238,6 +239,11 @@ class Transport:
         self._handles.give_back(handle)
         return reply
 
+    def begin_anew(self) -> None:
+        """Close all connections that no request uses; nothing is held against the server."""
+        self._handles.close()
+        self._had_surplus = False
+
     def expect_silence(self, url: str) -> None:
         """Look at all connections that no request uses; `url` is the server's, for a message.
 
@@ -245,19 +251,29 @@ class Transport:
         true one comes behind them.
 
         Raises:
-            Fault: SURPLUS_REPLY, something came.
+            Fault: SURPLUS_REPLY, something came, now or since `begin_anew`, whoever saw it.
         """
-        if self._handles.unasked():
+        if self._handles.unasked() or self._had_surplus:
             raise self.surplus(url)
 
     def reply(
-        self, curl: pycurl.Curl, receiver: Receiver, url: str, idle: Idle, *, read: bool = True
+        self,
+        curl: pycurl.Curl,
+        receiver: Receiver,
+        url: str,
+        idle: Idle,
+        *,
+        read: bool = True,
+        alone: bool = True,
     ) -> Reply:
         """The reply of a transfer that libcurl calls done; its connection is in `idle` then.
 
+        Args:
+            alone: no other transfer shares its connections, and may have found this one closed.
+
         Raises:
-            Fault: UNREACHABLE, it is not done; NOT_VAULT or NOT_CONSUL, it is not HTTP;
-                SURPLUS_REPLY, more came with it.
+            Fault: UNREACHABLE, it is not done, or more may have come with it; NOT_VAULT or
+                NOT_CONSUL, it is not HTTP; SURPLUS_REPLY, more came with it.
         """
         sock: int = curl.getinfo(pycurl.ACTIVESOCKET)
         idle.add(sock)
@@ -268,7 +284,10 @@ class Transport:
                 code, text = _WEIRD_REPLY, "what comes is no HTTP/1.1"
             raise self.fault(code, text, url, too_large=False)
         if sock < 0 and read and receiver.to_be_kept(headers):
-            raise self.surplus(url)
+            if alone:
+                raise self.surplus(url)
+            text = "its connection was closed behind the reply, or more came with it"
+            raise self.fault(pycurl.E_PARTIAL_FILE, text, url, too_large=False)
         status: int = curl.getinfo(pycurl.RESPONSE_CODE)
         return Reply(status=status, headers=headers, body=receiver.body())
 
@@ -324,6 +343,7 @@ class Transport:
     def surplus(self, url: str) -> Fault:
         """More came than was asked for: what came before it may belong to other requests."""
         address = public_url(url)
+        self._had_surplus = True
         return Fault(
             FaultKind.SURPLUS_REPLY,
             f"{self._server} at {address} said more than it was asked: a reply too many",

@@ -8,8 +8,11 @@ connection for the next reply, so we look first.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 _TLS_RECORDS = range(20, 24)  # RFC 8446, 5.1: from change_cipher_spec to application_data
 _ALERT = 21
@@ -18,6 +21,8 @@ _SMALLEST_SEALED_REPLY = 25
 What a server may say at any time is shorter: a close_notify, a KeyUpdate."""
 
 _HEADER = 5  # of a TLS record: type, version (two bytes), length (two bytes)
+_LOOKED_AT = 4096
+_ENDED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class Idle:
@@ -25,7 +30,7 @@ class Idle:
 
     def __init__(self) -> None:
         self._poll = select.poll()
-        self._sockets: set[int] = set()
+        self._sockets: dict[int, int] = {}  # with their inodes: libcurl may close one, unseen
 
     def __len__(self) -> int:
         """How many there are."""
@@ -34,13 +39,13 @@ class Idle:
     def add(self, sock: int) -> None:
         """Its transfer has ended; -1 (it was closed) is none."""
         if sock >= 0:
-            self._sockets.add(sock)
-            self._poll.register(sock, select.POLLIN)
+            self._sockets[sock] = os.fstat(sock).st_ino
+            self._poll.register(sock, select.POLLIN | select.POLLRDHUP)
 
     def discard(self, sock: int) -> None:
         """It is in use; or it was closed. Any number will do."""
         if sock in self._sockets:
-            self._sockets.remove(sock)
+            del self._sockets[sock]
             self._poll.unregister(sock)
 
     def clear(self) -> None:
@@ -48,33 +53,74 @@ class Idle:
         for sock in tuple(self._sockets):
             self.discard(sock)
 
-    def unasked(self) -> set[int]:
-        """Those on which lies what could be taken for a reply. One that has ended is dropped."""
-        found = set()
-        for sock, _ in self._poll.poll(0):
-            said = _peek(sock)
-            if not said:
+    def unasked(self, in_use: Callable[[], set[int]] = set) -> bool:
+        """Whether on any of them lies what could be taken for a reply.
+
+        One that has ended is ended for libcurl, too, whatever a server said before: it may say 408
+        to a connection that has been idle for long (RFC 9110, 15.5.9).
+
+        Args:
+            in_use: those that a request got, if that was not known at once.
+        """
+        told = self._poll.poll(0)
+        busy = in_use() if told else set()
+        found = False
+        for sock, events in told:
+            link = None if sock in busy else self._open(sock)
+            if link is None:
                 self.discard(sock)
-            elif _could_be_reply(said):
-                found.add(sock)
+                continue
+            said = _peek(link)
+            if said.startswith((b"HTTP/1.1 408 ", b"HTTP/1.0 408 ")) or (
+                events & _ENDED and not _is_plain(said)
+            ):
+                _end(link)
+                self.discard(sock)
+            elif said and _could_be_reply(said):
+                found = True
+            link.detach()  # it is libcurl's
         return found
 
+    def _open(self, sock: int) -> socket.socket | None:
+        """None: libcurl has closed it, and a new one may have its number."""
+        with suppress(OSError):
+            if os.fstat(sock).st_ino == self._sockets[sock]:
+                return socket.socket(fileno=sock)
+        return None
 
-def _peek(sock: int) -> bytes:
-    """What came first on a socket; b"" where it ended, or is none any more."""
+
+def _peek(link: socket.socket) -> bytes:
+    """What lies on it; b"" where it ended."""
     try:
-        link = socket.socket(fileno=sock)
+        return link.recv(_LOOKED_AT, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
         return b""
-    try:
-        return link.recv(_HEADER, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:
-        return b""
-    finally:
-        link.detach()  # it is libcurl's
+
+
+def _end(link: socket.socket) -> None:
+    """Leave nothing but an end of file on it."""
+    with suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
+        while link.recv(_LOOKED_AT, socket.MSG_DONTWAIT):
+            pass
+
+
+def _is_plain(said: bytes) -> bool:
+    """Whether this is something, and no TLS."""
+    return bool(said) and not (said[0] in _TLS_RECORDS and said[1:2] in {b"", b"\x03"})
 
 
 def _could_be_reply(said: bytes) -> bool:
-    if len(said) == _HEADER and said[0] in _TLS_RECORDS and said[1] == 3:
-        return said[0] != _ALERT and int.from_bytes(said[3:], "big") >= _SMALLEST_SEALED_REPLY
-    return True
+    if _is_plain(said):
+        return True
+    sizes = [size for kind, size in _records(said) if kind != _ALERT]
+    return len(sizes) > 1 or any(size >= _SMALLEST_SEALED_REPLY for size in sizes)
+
+
+def _records(said: bytes) -> Iterator[tuple[int, int]]:
+    """Type and length of each record of TLS; of the last one perhaps a part has come."""
+    while said:
+        head = said[:_HEADER].ljust(_HEADER, b"\xff")  # of what is not all there, the worst
+        size = int.from_bytes(head[3:], "big")
+        yield said[0], size
+        said = said[_HEADER + size :]

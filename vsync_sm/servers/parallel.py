@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import pycurl
 
-from vsync_sm.core.errors import Fault, FaultKind
+from vsync_sm.core.errors import Fault
 from vsync_sm.servers.handle import Receiver, set_limit, set_up
 from vsync_sm.servers.http import Limit, Reply, Transport
 from vsync_sm.servers.idle import Idle
@@ -118,11 +118,11 @@ class ParallelReads(Generic[_K]):
         for curl in done:
             slot, key = self._busy[curl]
             try:
-                reply = self._transport.reply(curl, slot.receiver, slot.url, self._idle)
+                reply = self._transport.reply(
+                    curl, slot.receiver, slot.url, self._idle, alone=False
+                )
                 ended.append((key, reply))
             except Fault as fault:
-                if fault.kind is FaultKind.SURPLUS_REPLY:
-                    raise
                 ended.append((key, fault))
             self._end(slot)
         for curl, code, text in failed:
@@ -134,7 +134,7 @@ class ParallelReads(Generic[_K]):
 
     def _perform(self) -> None:
         """Let libcurl work; what it begins must find nothing that waits for it."""
-        if self._begun and (unasked := self._idle.unasked()) and unasked - self._in_use():
+        if self._begun and self._idle.unasked(self._in_use):
             raise self._transport.surplus(self._last_url)
         self._multi.perform()
         for slot in self._begun:
@@ -142,7 +142,7 @@ class ParallelReads(Generic[_K]):
         self._begun.clear()
 
     def _in_use(self) -> set[int]:
-        """The sockets of reads under way; libcurl may have closed an idle one of this number."""
+        """The sockets of reads under way: which one a read got is not always known at once."""
         return {curl.getinfo(pycurl.ACTIVESOCKET) for curl in self._busy}
 
     def _end(self, slot: _Slot) -> None:

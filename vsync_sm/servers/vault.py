@@ -69,7 +69,7 @@ class Vault(VaultTokens):
         return self._freshness.known
 
     def catch_up(self, limit: Limit) -> bool:
-        """From now on, no answer is older than this call (safety rule 10).
+        """From now on, no answer is older than this call (safety rule 10), or of its connections.
 
         A standby hands every write on. The least one that any token with Vault's `default` policy
         may do is to delete what is not there, in its own cubbyhole; the active node's reply tells
@@ -82,6 +82,7 @@ class Vault(VaultTokens):
         Raises:
             Fault: FORBIDDEN, BAD_REQUEST also where the token may not do it, or has no cubbyhole.
         """
+        self._client.adapter.transport.begin_anew()
         doing = "asking Vault's active node how far it is, at"
         number = self._freshness.asking()
         with bounded(limit):
