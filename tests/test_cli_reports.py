@@ -61,8 +61,8 @@ def test_check_is_a_table_of_what_passed(workshop: Workshop, mount: str) -> None
     assert all(line[width + 4 :].strip() for line in table)
     assert note.startswith("· The token may do more than vsync needs")
     assert LEAST in note
-    assert cost.startswith("A cycle costs 4 requests to Vault: 1 list, 0 metadata reads, 2 looks")
-    assert a_day.startswith("A cycle each 1 s: 345,600 requests a day, and about 1.1 GB a day")
+    assert cost.startswith("A cycle costs 5 requests to Vault: 2 lists, 0 metadata reads, 2 looks")
+    assert a_day.startswith("A cycle each 1 s: 432,000 requests a day, and about 1.4 GB a day")
     assert takes.startswith("At ")
     assert " and 2 workers a cycle takes about " in takes
     assert everything(workshop) == {}
@@ -117,9 +117,9 @@ def test_the_cost_is_what_the_server_counts(
 
     run = workshop.once(sinks=[count])
     asked = counts[1] - counts[0]
-    assert asked == run.one(e.CycleFinished).requests.vault == 13
+    assert asked == run.one(e.CycleFinished).requests.vault == 14
     assert cost.startswith(
-        f"A cycle costs {asked} requests to Vault: 4 lists, 4 metadata reads, 4 looks at mounts, "
+        f"A cycle costs {asked} requests to Vault: 5 lists, 4 metadata reads, 4 looks at mounts, "
         "1 to catch up; "
     )
 

@@ -116,6 +116,16 @@ def test_what_is_found_does_not_depend_on_how_many_walk(workers: int) -> None:
     assert ended(made)
 
 
+def test_one_alone_tells_of_each_folder_before_it_lists_the_next() -> None:
+    """`check` takes the times between them for a request's."""
+    scope = Scope()
+    before: list[int] = []
+    made = walk(Lister(lambda _: before.append(len(scope.told))), 1, scope)
+    made.run()
+    assert before == list(range(len(DEEP)))
+    assert ended(made)
+
+
 def test_no_more_threads_begin_than_there_are_folders() -> None:
     made = walk(Leaf(), 16)
     made.run()

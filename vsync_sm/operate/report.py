@@ -90,7 +90,8 @@ class _CostReport:
         elif isinstance(event, e.MountChecked):
             self._mounts += 1
         elif isinstance(event, e.FolderListed):
-            self._folders += 1
+            empty = not (event.paths or event.folders)
+            self._folders += 2 if empty else 1  # what answers as if empty is asked again
             if event.lists:
                 self._detailed.append((event, record.mono - self._before))
             else:

@@ -68,9 +68,9 @@ class Walk:
             )
 
     def _tell(self) -> None:
-        with self._changed:
-            untold, self._untold = self._untold, []
-        self._scope.tell(untold)
+        count = len(self._untold)
+        self._scope.tell(self._untold[:count])
+        del self._untold[:count]
 
     # --- on a thread of the walk ---
 
@@ -78,8 +78,12 @@ class Walk:
         try:
             while (taken := self._take()) is not None:
                 folder = self._lister.enter(*taken)
-                if self._scope.cancelled.is_set():  # it came late: counted, and dropped
+                # One alone tells each when it comes: `check` takes the times between them for a
+                # request's. What comes late is counted, and dropped.
+                if len(self.threads) == 1 or self._scope.cancelled.is_set():
                     self._scope.tell((folder.listed,))
+                else:
+                    self._untold.append(folder.listed)
                 self._came(taken, folder)
         except Exception as failure:  # noqa: BLE001  the listing raises it
             with self._changed:
@@ -104,7 +108,6 @@ class Walk:
     def _came(self, taken: tuple[str, str], folder: Folder) -> None:
         with self._changed:
             self._found[taken] = folder
-            self._untold.append(folder.listed)
             self._busy -= 1
             self._push([(taken[0], below) for below in folder.folders])
 
