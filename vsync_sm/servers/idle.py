@@ -56,8 +56,9 @@ class Idle:
     def unasked(self, in_use: Callable[[], set[int]] = set) -> bool:
         """Whether on any of them lies what could be taken for a reply.
 
-        One that has ended is ended for libcurl, too, whatever a server said before: it may say 408
-        to a connection that has been idle for long (RFC 9110, 15.5.9).
+        A server may say 408 to a connection that has been idle for long (RFC 9110, 15.5.9), and
+        end it. So a 408 is none; nor is, within TLS, what came before an end. Such a connection is
+        made to end for libcurl, too, which would take what lies there for a reply.
 
         Args:
             in_use: those that a request got, if that was not known at once.

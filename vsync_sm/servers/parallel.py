@@ -43,7 +43,8 @@ class ParallelReads(Generic[_K]):
     """GETs, up to so many at a time, over connections that are kept alive.
 
     Each is what `Transport.request` sends, and ends as it does: with the whole reply, whatever its
-    status, or a `Fault`. All calls are one thread's.
+    status, or a `Fault`. But where more came with a reply than it has, that is UNREACHABLE, to be
+    asked again: another transfer may have closed the connection. All calls are one thread's.
     """
 
     def __init__(self, transport: Transport, most: int) -> None:
