@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -343,13 +344,70 @@ def test_a_token_file_without_a_living_token_is_fatal(
     del bench.shop.config["origin"]["vault"]["token"]
 
     def rotate() -> None:
+        bench.api.revoke(other)
         file.write_text({"the same": old, "another dead one": other, "nothing": ""}[holds])
         bench.api.revoke(old)
-        bench.api.revoke(other)
 
     bench.on_list("c/", times=1).call(rotate)
     run = bench.once(vault={"tokenFile": str(file), "requiredCapabilities": LEAST})
     assert (run.code, run.outcome) == (1, "aborted fatal")
     assert set(run.faults) == {"authentication"}
     assert re.search("token", run.all(e.FaultRaised)[0].hint)
+    assert bench.raw() == before
+
+
+@pytest.mark.parametrize("third", [True, False], ids=["and is replaced", "and is the last"])
+def test_a_fresh_token_dies_under_a_request_that_had_the_dead_one(
+    bench: Bench, tmp_path: Path, *, third: bool
+) -> None:
+    before = bench.begin()
+    file = tmp_path / "token"
+    old, fresh, fresher = (bench.api.make_token(policy(bench)) for _ in range(3))
+    file.write_text(old)
+    del bench.shop.config["origin"]["vault"]["token"]
+    dead, asked_again = threading.Event(), threading.Event()
+    bench.on_list("c/", after=1, times=1).call(asked_again.set)
+    bench.on_list("f/", times=1).delay_until(dead)
+    taken = bench.on_list("f/g/", times=1).delay_until(asked_again)
+
+    def rotate() -> None:  # a list of "c/" is on its way with the old one
+        file.write_text(fresh)
+        bench.api.revoke(old)
+        dead.set()
+        taken.wait_for_hit()
+        file.write_text(fresher if third else fresh)
+        bench.api.revoke(fresh)
+
+    bench.on_list("c/", times=1).call(rotate)
+    run = bench.once(vault={"tokenFile": str(file), "requiredCapabilities": LEAST})
+    if third:
+        assert (run.code, run.outcome, run.faults) == (0, "saved", [])
+        assert bench.shop.saved() == bench.shop.alive()
+    else:
+        assert (run.code, run.outcome) == (1, "aborted fatal")
+        assert set(run.faults) == {"authentication"}
+        assert bench.raw() == before
+
+
+@pytest.mark.parametrize("where", ["list", "read"])
+def test_fresh_tokens_that_die_at_once_are_fatal_and_no_paths_failures(
+    bench: Bench, tmp_path: Path, where: str
+) -> None:
+    before = bench.begin()
+    file = tmp_path / "token"
+    tokens = [bench.api.make_token(policy(bench)) for _ in range(9)]
+    file.write_text(tokens[0])
+    del bench.shop.config["origin"]["vault"]["token"]
+
+    def rotate() -> None:
+        dying = tokens.pop(0)
+        file.write_text(tokens[0])
+        bench.api.revoke(dying)
+
+    on = bench.on_list("c/") if where == "list" else bench.on_read("b")
+    on.call(rotate)
+    run = bench.once(vault={"tokenFile": str(file), "requiredCapabilities": LEAST})
+    assert (run.code, run.outcome) == (1, "aborted fatal")
+    assert set(run.faults) == {"authentication"}
+    assert not run.all(e.PathFailed)
     assert bench.raw() == before

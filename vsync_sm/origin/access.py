@@ -25,6 +25,9 @@ from vsync_sm.servers.vault import Grant, TokenFacts, Vault
 LOOK_AGAIN_S = 10.0
 """A token in a file that Vault does not accept (yet) is tried again after so long."""
 
+FRESH_TOKENS = 2
+"""So many tokens may die under one request before that is fatal."""
+
 _T = TypeVar("_T")
 
 
@@ -100,6 +103,9 @@ class Access:
     def call(self, request: Callable[[], _T], limit: Limit, *, used: str | None = None) -> _T:
         """Send `request`; after a 403 with a dead token, once more with a fresh token.
 
+        The fresh one may be dead by then as well: another worker may have got it long before. So
+        each request is given `FRESH_TOKENS` at the most.
+
         Args:
             used: the `token` right before the request was made, where it was made already and
                 `request` only tells its end.
@@ -109,13 +115,20 @@ class Access:
                 the token is dead and there is no other; whatever else the request raises.
         """
         token = self._token if used is None else used
+        for _ in range(FRESH_TOKENS):
+            try:
+                return request()
+            except Fault as fault:
+                if fault.kind is not FaultKind.FORBIDDEN:
+                    raise
+                self._replace_dead(token, fault, limit)
+            token = self._token
         try:
             return request()
         except Fault as fault:
-            if fault.kind is not FaultKind.FORBIDDEN:
-                raise
-            self._replace_dead(token, fault, limit)
-        return request()
+            if fault.kind is FaultKind.FORBIDDEN and not self._lives(token, limit):
+                raise _dead() from fault
+            raise
 
     def tend(self, limit: Limit, *, renew: bool) -> None:
         """Look into the token's file; and, with `renew`, do what the lease asks for by now.
@@ -165,6 +178,11 @@ class Access:
 
     # --- the token ---
 
+    def _lives(self, used: str, limit: Limit) -> bool:
+        """Whether `used`, which got a 403, is a token still; one that was replaced is none."""
+        with self._lock:
+            return self._token == used and self._vault.token_alive(limit)
+
     def _replace_dead(self, used: str, forbidden: Fault, limit: Limit) -> None:
         """Have another token in place of `used`, which got a 403 and may be dead.
 
@@ -192,13 +210,7 @@ class Access:
             return
         fresh = self._way.read() if self._way.read is not None else ""
         if fresh == self._token or self._vault.look_up(limit, fresh) is None:
-            raise Fault(
-                FaultKind.AUTHENTICATION,
-                "Vault no longer accepts the token",
-                hint="Give a token that lives (origin.vault.tokenFile, VSYNC_ORIGIN_VAULT_TOKEN), "
-                "or a login, which gets fresh ones by itself (origin.vault.approle).",
-                context={"server": "Vault"},
-            )
+            raise _dead()
         self._take(fresh)
 
     def _replace_before_its_end(self, limit: Limit) -> None:
@@ -305,6 +317,16 @@ class Access:
                 renewable=grant.renewable,
             )
         )
+
+
+def _dead() -> Fault:
+    return Fault(
+        FaultKind.AUTHENTICATION,
+        "Vault no longer accepts the token",
+        hint="Give a token that lives (origin.vault.tokenFile, VSYNC_ORIGIN_VAULT_TOKEN), "
+        "or a login, which gets fresh ones by itself (origin.vault.approle).",
+        context={"server": "Vault"},
+    )
 
 
 def _ending(message: str, hint: str) -> Fault:
