@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,9 @@ LONGEST_BASE = 36
 """Below a longer folder for temporary files no socket stands beside its journal any more."""
 
 ONE_CHANCE = ("test_safety", "test_attacks", "test_yes_in_doubt", "test_idle", "test_secrets")
-"""Files whose tests are never tried again (`--reruns`): by chance, too, nothing is saved wrong."""
+"""Files whose tests are not tried again (`--reruns`): by chance, too, nothing is saved wrong."""
+
+_ABORTED = re.compile(r"^assert \(\d, 'aborted", re.MULTILINE)
 
 _shared: list[LocalServer] = []
 
@@ -64,10 +67,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.disable_unused_snapshots = True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    once = pytest.mark.flaky(reruns=config.getoption("reruns") or 0, condition=_saved_nothing)
     for item in items:
         if item.path.name.startswith(ONE_CHANCE):
-            item.add_marker(pytest.mark.flaky(reruns=0))
+            item.add_marker(once)
+
+
+def _saved_nothing(error: BaseException) -> bool:
+    """Whether a test failed only because it waited in vain, or because its cycle gave up."""
+    return isinstance(error, OSError | LocalServerError) or bool(_ABORTED.search(str(error)))
 
 
 def _keep_paths_short(config: pytest.Config) -> None:
