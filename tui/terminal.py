@@ -144,6 +144,14 @@ class ConsoleDriver(LinuxDriver):
         if self._holds_mouse:
             super()._enable_mouse_support()
 
+    def _sigcont_application(self, *_: object) -> None:
+        # After a SIGSTOP nothing was given back (as it is at Ctrl-Z): to begin again would take the
+        # modes of now for those from before. Only what was written on the screen has to go.
+        if self._must_signal_resume:
+            super()._sigcont_application()
+        else:
+            self._terminal.late()
+
     def stop_application_mode(self) -> None:
         """Put the terminal back into order; what it is too slow to show no longer matters then."""
         if not self._terminal.drain(DRAIN_S / 2):

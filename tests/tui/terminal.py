@@ -191,6 +191,10 @@ class Screen:
         """Until the mark stands on this line and on no other."""
         self._until(lambda _: self.lines_with(mark) == [number], f"{mark} never came to {number}")
 
+    def wait_until(self, there: Callable[[], bool]) -> None:
+        """Until this is so; it is looked at whenever something is written."""
+        self._until(lambda _: there(), "it never came")
+
     def _until(self, there: Callable[[str], bool], complaint: str) -> None:
         until = time.monotonic() + self._patience_s
         with self._more:

@@ -318,6 +318,22 @@ def test_replay(tmp_path: Path, readonly: tuple[str, ...]) -> None:
     assert journal.read_bytes() == told
 
 
+def test_stopped_and_continued_from_outside_it_draws_anew_and_gives_the_terminal_back(
+    tmp_path: Path,
+) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(NIGHTS["finished"]().text())
+    with opened(tmp_path, "--replay", journal) as screen:
+        screen.wait_for("REPLAY", "HALTED", "SIGTERM", "■ ×1")
+        painted = screen.said().count("HALTED")
+        screen.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, screen.process.pid, os.WSTOPPED)
+        screen.signal(signal.SIGCONT)
+        screen.wait_until(lambda: screen.said().count("HALTED") > painted)
+        screen.press("q")
+        clean(screen)
+
+
 def test_a_journal_that_is_missing_cannot_be_replayed(tmp_path: Path) -> None:
     with opened(tmp_path, "--replay", tmp_path / "nowhere.jsonl") as screen:
         clean(screen, 2)
