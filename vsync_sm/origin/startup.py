@@ -21,6 +21,9 @@ FLOOR_S = 1.0
 CEILING_S = 30.0
 """Between two tries lie 1 s at first, then twice as much each time, up to 30 s."""
 
+LAST_TRY_S = 1.0
+"""A try that begins near the end of the time still has so long for each request."""
+
 
 class Startup:
     """The checks, each try on a thread of its own. Between two tries nothing runs."""
@@ -113,10 +116,8 @@ class Startup:
         return math.inf if limit is None else limit - self.waited_s
 
     def _request_limit_s(self) -> float:
-        # A frozen server does not hold the start up for longer than it may take, but for a last
-        # try, which gets a moment.
-        least = min(FLOOR_S, self._orders.terms.request_timeout_s)
-        return min(self._orders.terms.request_timeout_s, max(self._left_s(), least))
+        # A frozen server does not hold the start up for longer than it may take, but for a moment.
+        return min(self._orders.terms.request_timeout_s, max(self._left_s(), LAST_TRY_S))
 
     def _given_up(self, fault: Fault) -> Fault:
         tries = "1 try" if self._tries == 1 else f"{self._tries} tries"
