@@ -28,6 +28,8 @@ LOOK_AGAIN_S = 10.0
 FRESH_TOKENS = 2
 """So many tokens may die under one request before that is fatal."""
 
+_LOOKING_UP = 'Its policy needs: path "auth/token/lookup-self" { capabilities = ["read"] }.'
+
 _T = TypeVar("_T")
 
 
@@ -89,8 +91,7 @@ class Access:
                 raise Fault(
                     FaultKind.AUTHENTICATION,
                     "Vault does not accept the token, or its policy forbids auth/token/lookup-self",
-                    hint="Give a token that lives; its policy needs: "
-                    'path "auth/token/lookup-self" { capabilities = ["read"] }.',
+                    hint=f"Give a token that lives. {_LOOKING_UP}",
                     context={"server": "Vault"},
                 )
             return facts
@@ -111,11 +112,12 @@ class Access:
                 `request` only tells its end.
 
         Raises:
-            Fault: FORBIDDEN when the token lives and the policy says no; AUTHENTICATION when
-                the token is dead and there is no other; whatever else the request raises.
+            Fault: what `request` raises, which is FORBIDDEN when the token lives and the policy
+                says no; AUTHENTICATION when the token is dead and there is no other; what asking
+                about the token, or for another one, raises.
         """
         token = self._token if used is None else used
-        for _ in range(FRESH_TOKENS):
+        for _ in range(1 + FRESH_TOKENS):
             try:
                 return request()
             except Fault as fault:
@@ -123,12 +125,13 @@ class Access:
                     raise
                 self._replace_dead(token, fault, limit)
             token = self._token
-        try:
-            return request()
-        except Fault as fault:
-            if fault.kind is FaultKind.FORBIDDEN and not self._lives(token, limit):
-                raise _dead() from fault
-            raise
+        raise Fault(
+            FaultKind.AUTHENTICATION,
+            "Vault accepts no token for as long as one request takes: each fresh one was dead at "
+            "once, or its policy forbids auth/token/lookup-self",
+            hint=f"Give one that lives for longer, and is good for many requests. {_LOOKING_UP}",
+            context={"server": "Vault"},
+        )
 
     def tend(self, limit: Limit, *, renew: bool) -> None:
         """Look into the token's file; and, with `renew`, do what the lease asks for by now.
@@ -177,11 +180,6 @@ class Access:
             self._vault.revoke(limit)
 
     # --- the token ---
-
-    def _lives(self, used: str, limit: Limit) -> bool:
-        """Whether `used`, which got a 403, is a token still; one that was replaced is none."""
-        with self._lock:
-            return self._token == used and self._vault.token_alive(limit)
 
     def _replace_dead(self, used: str, forbidden: Fault, limit: Limit) -> None:
         """Have another token in place of `used`, which got a 403 and may be dead.
@@ -235,29 +233,33 @@ class Access:
     def _look_into_file(self, limit: Limit) -> None:
         if self._way.read is None or self.method == "token":
             return
+        token = self._token
         try:
             fresh = self._way.read()
         except Fault:
             return  # being written, perhaps; when the token dies it is told
         refused, since = self._refused
         soon = self._clock.mono() - since < LOOK_AGAIN_S * NS
-        if fresh == self._token or (fresh == refused and soon):
+        if fresh == token or (fresh == refused and soon):
             return
         if self._vault.look_up(limit, fresh) is None:
             self._refused = (fresh, self._clock.mono())
             return
         with self._lock:
-            self._take(fresh)
+            if self._token == token:  # else a worker has read a later one meanwhile
+                self._take(fresh)
 
     def _take(self, fresh: str) -> None:
         """Use a token that was read anew, and that Vault accepts."""
         self._use(fresh)
-        self._lease = None
         self._tell(TokenRenewed(method=self.method, login=True))
 
     def _use(self, token: str) -> None:
+        if token == self._token:
+            return
         self._vault.use_token(token)  # first: who reads ours sends at least this one
         self._token = token
+        self._lease = self._lost = None  # they were of another one
 
     # --- its lease ---
 
@@ -269,9 +271,12 @@ class Access:
         except Fault as fault:
             if fault.kind is not FaultKind.FORBIDDEN:
                 raise
-            if self._vault.token_alive(limit):
+            try:
+                self._replace_dead(token, fault, limit)
+            except Fault as why:
+                if why is not fault:
+                    raise
                 return self._cannot_renew(token, _RENEWING_FORBIDDEN)
-            self._replace_dead(token, fault, limit)
             return True
         if grant is None:
             return self._cannot_renew(token, None)
@@ -291,8 +296,9 @@ class Access:
         if self._way.log_in is not None:
             return False
         with self._lock:
-            if self._token == token:
-                self._lease = NOTHING_TO_DO
+            if self._token != token:
+                return True  # a worker has got another one meanwhile
+            self._lease = NOTHING_TO_DO
         if alarm is not None:
             raise alarm
         return True
