@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.auths import Auths
 from tests.misbehave import Rule
 from tests.origin.bench import LEAST, Bench
+from tests.support import unique
 from tests.workshop import Run
 from vsync_sm.core import events as e
 from vsync_sm.core.sync_info import bucket_of
@@ -312,6 +314,60 @@ def test_a_dead_token_is_fatal(bench: Bench, tmp_path: Path, where: str) -> None
     assert told()[0]["fatal"]
     assert run.all(e.Transitioned)[-1].dest == "halted"
     assert token not in (tmp_path / "journal.jsonl").read_text() + json.dumps(told())
+
+
+REFUSED = {"errors": ["permission denied"]}
+LOOK_UP = "/v1/auth/token/lookup-self"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(500, {"errors": ["no"]}, "server_error"), (404, NOTHING_HERE, "not_found")],
+)
+def test_a_refused_read_is_no_paths_failure_while_nobody_knows_whether_the_token_lives(
+    bench: Bench, status: int, body: dict[str, Any], kind: str
+) -> None:
+    before = bench.begin()
+    bench.on_read("b").answer(403, REFUSED)
+    bench.vault.when(path=LOOK_UP, after=1).answer(status, body)  # the checks ask first
+    run = bench.once()
+    assert (run.code, run.outcome, run.faults) == (3, "aborted fault", [kind])
+    assert "lookup-self" in run.one(e.FaultRaised).message
+    assert not run.all(e.PathFailed)
+    assert bench.raw() == before
+
+
+def test_a_read_is_no_paths_failure_while_there_is_no_login_for_a_dead_token(bench: Bench) -> None:
+    before = bench.begin()
+    path = unique("approle")
+    server = bench.api.server
+    server.json("PUT", f"/v1/sys/policies/acl/{path}", {"policy": policy(bench)})
+    approle = Auths(server).approle(path, token_policies=[path])
+    bench.on_read("b").answer(403, REFUSED)
+    bench.vault.when(path=LOOK_UP).answer(403, REFUSED)
+    bench.vault.when(path=f"/v1/auth/{path}/login", after=1).answer(429, {"errors": []})
+    del bench.shop.config["origin"]["vault"]["token"]
+    run = bench.once(vault={"approle": approle, "requiredCapabilities": LEAST})
+    assert (run.code, run.outcome, run.faults) == (3, "aborted fault", ["rate_limited"])
+    assert "logging in" in run.one(e.FaultRaised).message
+    assert not run.all(e.PathFailed)
+    assert bench.raw() == before
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(403, REFUSED, "forbidden"), (500, {"errors": ["no"]}, "server_error")],
+)
+def test_a_second_list_that_fails_aborts(
+    bench: Bench, status: int, body: dict[str, Any], kind: str
+) -> None:
+    before = bench.begin()
+    bench.on_read("c/d").answer(404, NOTHING_HERE)
+    bench.on_list("c/", after=1).answer(status, body)
+    run = bench.once()
+    assert (run.code, run.outcome, run.faults) == (3, "aborted fault", [kind])
+    assert not run.all(e.PathFailed)
+    assert bench.raw() == before
 
 
 @pytest.mark.parametrize("where", ["list", "read"])

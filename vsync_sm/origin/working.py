@@ -203,34 +203,30 @@ class Crew:
     def _expect_gone(self, task: Task, first: First) -> None:
         # A policy may hide names from a list, and so may a server in trouble: a path of the former
         # sync info vanishes only when Vault says so of the path itself.
-        try:
-            metadata = self._metadata(task, first)
-        except Fault as fault:
-            if fault.kind is FaultKind.FORBIDDEN:
-                raise _unreadable(task) from None
-            raise
+        metadata = self._metadata(task, first)
+        if isinstance(metadata, Fault):
+            raise _unreadable(task) if metadata.kind is FaultKind.FORBIDDEN else metadata
         if metadata is not None and self._why_skipped(metadata) is None:
             raise _hidden(task.path)
 
     def _end(self, task: Task, first: First) -> Event:
         number, path = task.worker.number, task.path
-        try:
-            metadata = self._metadata(task, first)
-            if metadata is None:
-                self._expect_unnamed(task.taken, path)
-        except Fault as fault:
-            self._count_failure(fault, path)
+        answer = self._metadata(task, first)
+        if answer is None and self._still_named(task.taken):
+            answer = _but_named(path)
+        if isinstance(answer, Fault):
+            self._count_failure(answer, path)
             return PathFailed(
                 worker=number,
                 path=path,
-                kind=fault.kind.word,
-                message=fault.message,
-                server=fault.context.get("server", ""),
+                kind=answer.kind.word,
+                message=answer.message,
+                server=answer.context.get("server", ""),
             )
         self._answered()
-        if metadata is None:
+        if answer is None:
             return InsightSkipped(worker=number, path=path, why="gone")
-        return self._found(task, metadata)
+        return self._found(task, answer)
 
     def _found(self, task: Task, metadata: Metadata) -> Event:
         number, path = task.worker.number, task.path
@@ -242,24 +238,39 @@ class Crew:
         change = change_of(self._listed.former.insights.get(path), insight)
         return InsightGenerated(worker=number, path=path, insight=insight, change=change)
 
-    def _metadata(self, task: Task, first: First) -> Metadata | None:
-        """What comes of the first try, and of those that follow it."""
+    def _metadata(self, task: Task, first: First) -> Metadata | Fault | None:
+        """What comes of the first try, and of those that follow it; a fault of the read itself.
+
+        Raises:
+            Fault: what came of the token (nobody knows whether it lives, there is no other): that
+                is no path's own.
+        """
         limit, taken = self._scope.budget.vault, task.taken
         known: First | None = first
+        own: Fault | None = None
 
         def read() -> Metadata | None:
-            nonlocal known
-            if known is None:
-                return self._vault.read_metadata(taken.mount, taken.path, limit)
-            told, known = known.end, None
-            if isinstance(told, Fault):
-                raise told
-            return told
+            nonlocal known, own
+            told, known = known, None
+            try:
+                if told is None:
+                    return self._vault.read_metadata(taken.mount, taken.path, limit)
+                if isinstance(told.end, Fault):
+                    raise told.end
+            except Fault as fault:
+                own = fault
+                raise
+            return told.end
 
         def ask() -> Metadata | None:
             return self._access.call(read, limit, used=known.token if known else None)
 
-        return self._scope.patience.call(f"read {task.path}", ask, sent=first.sent)
+        try:
+            return self._scope.patience.call(f"read {task.path}", ask, sent=first.sent)
+        except Fault as fault:
+            if fault is not own:
+                raise
+            return fault
 
     def _answered(self) -> None:
         if self._row:
@@ -270,15 +281,9 @@ class Crew:
         # `Date` tells whole seconds: what is deleted within the running one is deleted.
         return skip_reason(metadata.state, metadata.server_now + NS - 1)
 
-    def _expect_unnamed(self, taken: SecretPath, path: str) -> None:
+    def _still_named(self, taken: SecretPath) -> bool:
         folder, separator, name = taken.path.rpartition("/")
-        if not self._lister.gone(taken.mount, folder + separator, name):
-            raise Fault(
-                FaultKind.NOT_FOUND,
-                f"{path} answers that nothing is there, but its folder still names it",
-                hint="A lagging standby answers so; the next cycle looks again.",
-                context={"path": path},
-            )
+        return not self._lister.gone(taken.mount, folder + separator, name)
 
     def _count_failure(self, fault: Fault, path: str) -> None:
         # What is not one path's fault goes up to the loop, and the path ends as abandoned.
@@ -367,6 +372,15 @@ def unlisted(listed: Listed, choice: Choice) -> Iterator[SecretPath]:
             below = path.removeprefix(f"{mount}data/")
             if below != path and choice.belongs(mount, below):
                 yield SecretPath(mount, below)
+
+
+def _but_named(path: str) -> Fault:
+    return Fault(
+        FaultKind.NOT_FOUND,
+        f"{path} answers that nothing is there, but its folder still names it",
+        hint="A lagging standby answers so; the next cycle looks again.",
+        context={"path": path},
+    )
 
 
 def _hidden(path: str) -> Fault:
