@@ -25,7 +25,7 @@ from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.core.insight import NS, VersionState, refuse_no_moment
 from vsync_sm.servers.freshness import INDEX
 from vsync_sm.servers.http import Limit, Reply, bounded
-from vsync_sm.servers.vault_client import parse
+from vsync_sm.servers.vault_client import ASKING_ACTIVE, CATCH_UP_PATH, parse
 from vsync_sm.servers.vault_reads import MetadataReads
 from vsync_sm.servers.vault_replies import (
     CapabilitiesReply,
@@ -44,14 +44,20 @@ from vsync_sm.servers.vault_replies import (
 )
 from vsync_sm.servers.vault_tokens import VaultTokens
 
-__all__ = ["Grant", "Health", "Metadata", "MetadataReads", "MountFacts", "TokenFacts", "Vault"]
+__all__ = [
+    "CATCH_UP_PATH",
+    "Grant",
+    "Health",
+    "Metadata",
+    "MetadataReads",
+    "MountFacts",
+    "TokenFacts",
+    "Vault",
+]
 
 _READING = "reading"
 
 _MAY_READ = frozenset({"read", "root"})
-
-CATCH_UP_PATH = "cubbyhole/vsync"
-"""What `catch_up` deletes and nobody ever writes."""
 
 
 class Vault(VaultTokens):
@@ -83,16 +89,13 @@ class Vault(VaultTokens):
             Fault: FORBIDDEN, BAD_REQUEST also where the token may not do it, or has no cubbyhole.
         """
         self._client.adapter.transport.begin_anew()
-        doing = "asking Vault's active node how far it is, at"
         number = self._freshness.asking()
-        with bounded(limit):
-            reply = self._client.adapter.delete(f"/v1/{CATCH_UP_PATH}")
-        if reply.status != 204:  # with warnings it would be a 200
-            self._decode(reply, dict[str, Any], doing, CATCH_UP_PATH)
+        reply = self._write_nothing(limit)
+        self._expect_nothing_written(reply)
         try:
             self._freshness.answered(number, reply.headers.get(INDEX, ""))
         except ValueError as error:
-            raise self._not_vault(reply, doing, CATCH_UP_PATH, str(error)) from None
+            raise self._not_vault(reply, ASKING_ACTIVE, CATCH_UP_PATH, str(error)) from None
         return INDEX in reply.headers
 
     def health(self, limit: Limit) -> Health:

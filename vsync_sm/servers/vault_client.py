@@ -19,10 +19,12 @@ import msgspec
 from vsync_sm.core.errors import Fault, FaultKind
 from vsync_sm.servers.freshness import INDEX, Freshness
 from vsync_sm.servers.http import (
+    Limit,
     Reply,
     Tls,
     Transport,
     base_url,
+    bounded,
     current_limit,
     excerpt,
     public_url,
@@ -30,6 +32,11 @@ from vsync_sm.servers.http import (
     retry_after,
 )
 from vsync_sm.servers.vault_replies import ErrorsReply
+
+CATCH_UP_PATH = "cubbyhole/vsync"
+"""What is deleted to hear from the active node; nobody ever writes it."""
+
+ASKING_ACTIVE = "asking Vault's active node how far it is, at"
 
 _REMEMBERED = 16
 """So many tokens and the like are kept out of messages, the latest ones."""
@@ -143,6 +150,16 @@ class VaultClient:
         """From now on, every request carries this token."""
         self._hide(token)
         self._client.token = token
+
+    def _write_nothing(self, limit: Limit) -> Reply:
+        """The least of writes: a standby hands it on, so that the active node answers."""
+        with bounded(limit):
+            reply: Reply = self._client.adapter.delete(f"/v1/{CATCH_UP_PATH}")
+        return reply
+
+    def _expect_nothing_written(self, reply: Reply) -> None:
+        if reply.status != 204:  # with warnings it would be a 200
+            self._decode(reply, dict[str, Any], ASKING_ACTIVE, CATCH_UP_PATH)
 
     def _hide(self, secret: str) -> None:
         """From now on, no message holds this."""
