@@ -40,8 +40,8 @@ LONGEST_BASE = 36
 """Below a longer folder for temporary files no socket stands beside its journal any more."""
 
 ONE_CHANCE = ("test_safety", "test_attacks", "test_yes_in_doubt", "test_idle", "test_secrets")
-"""Files whose tests are tried again (`--reruns`) only where nothing was saved: nothing is saved wrong,
-not even by chance."""
+"""Files whose tests are tried again (`--reruns`) only where nothing was saved: never is anything
+saved wrong, not even by chance."""
 
 _ABORTED = re.compile(r"^assert \(\d, 'aborted", re.MULTILINE)
 
