@@ -160,6 +160,19 @@ def test_nor_is_a_token_that_may_not_ask_it(bench: Bench) -> None:
     assert ("DELETE", "/v1/cubbyhole/vsync") in bench.vault.requests
 
 
+def test_no_answer_is_older_than_the_sync_info_that_it_is_compared_with(bench: Bench) -> None:
+    """Another origin may have saved what a standby has not heard of: it would be undone."""
+    bench.begin()
+    asked: list[str] = []
+    bench.vault.when(method="DELETE", path="/v1/cubbyhole/vsync").call(
+        lambda: asked.append("caught up")
+    )
+    bench.on_tree().call(lambda: asked.append("former"))
+    bench.on_list().call(lambda: asked.append("listed"))
+    bench.saved()
+    assert asked == ["caught up", "former", "caught up", "listed"]  # the checks do so, too
+
+
 def test_a_cycle_whose_active_node_does_not_answer_is_aborted(bench: Bench) -> None:
     before = bench.begin()
     catch_up = bench.vault.when(method="DELETE", path="/v1/cubbyhole/vsync", after=1)

@@ -218,8 +218,11 @@ def list_everything(
     open_save: OpenSave | None,
     walk: Callable[[], Walked],
 ) -> Listed:
-    """The whole phase. Raises Fault where anything is not certain."""
-    lister.catch_up()
+    """The whole phase. Raises Fault where anything is not certain.
+
+    It catches up once it has read what lies in Consul: another origin may have saved that, and no
+    list or read may be older. The mounts, looked at before, are looked at again in the end.
+    """
     mounts = lister.choice.mounts
     accessors = {}
     for mount in mounts:
@@ -227,6 +230,7 @@ def list_everything(
         accessors[mount] = facts.accessor
         scope.tell((MountChecked(mount=mount, version=facts.version, accessor=facts.accessor),))
     former = _read_former(scope, consul, prefix, open_save)
+    lister.catch_up()
     lister.saved = former.insights.keys()
     walked = walk()
     by_mount = walked.paths
