@@ -129,9 +129,11 @@ def test_an_approle_outlives_its_max_ttl_without_a_gap(shop: Workshop, auths: Au
             break
     no_gap(run)
     assert run.records[-1].mono > max_ttl * 1e9
-    told, logins = run.all(e.TokenRenewed), counted[f"auth/of-{ttl}-s/login"]
-    assert logins == sum(event.login for event in told)
-    assert counted[RENEWAL] == sum(not event.login for event in told) > 0
+    told = [event.login for event in run.all(e.TokenRenewed)]
+    # The stop may come between the last one and its being told.
+    assert counted[f"auth/of-{ttl}-s/login"] - told.count(True) in {0, 1}
+    assert counted[RENEWAL] - told.count(False) in {0, 1}
+    assert False in told
     assert counted["auth/token/lookup-self"] == 0  # no token was ever dead
     assert counted["auth/token/revoke-self"] == 1
     shop.replayed()
@@ -261,18 +263,24 @@ def test_a_token_file_is_looked_into_while_the_token_lives(shop: Workshop, auths
 def test_a_given_token_is_renewed_told_of_before_its_end_and_then_fatal(
     shop: Workshop, auths: Auths
 ) -> None:
-    token = auths.token(ttl="3s", explicit_max_ttl="6s")
-    run = daemon(shop, lambda _: False, tick="1h", vault={"token": token})
+    # A machine that is too busy to renew in time shows nothing: the token then lives for longer.
+    for ttl in (3, 12):
+        token = auths.token(ttl=f"{ttl}s", explicit_max_ttl=f"{2 * ttl}s")
+        before = answered(auths.server)
+        run = daemon(shop, lambda _: False, tick="1h", vault={"token": token})
+        counted = answered(auths.server) - before
+        if len(run.faults) == 2:
+            break
     assert run.code == 1
     renewed = run.all(e.TokenRenewed)
     assert {(each.method, each.login) for each in renewed} == {("token", False)}
-    assert renewed[0].lease_s == 3
+    assert renewed[0].lease_s == ttl
     ending, fatal = run.all(e.FaultRaised)
     assert (ending.kind, ending.fatal) == ("token_ending", False)
     assert (fatal.kind, fatal.fatal) == ("authentication", True)
-    assert run.one(e.CycleFinished).outcome == "saved"
+    assert run.one(e.CycleFinished).outcome in COMPLETE
     # At the start, and at its very end whether it lives still; never to time a renewal.
-    assert answered(auths.server)["auth/token/lookup-self"] <= 2
+    assert counted["auth/token/lookup-self"] <= 2
     shop.replayed()
 
 
@@ -281,7 +289,14 @@ def test_a_token_that_cannot_be_renewed_is_no_trouble(
     shop: Workshop, auths: Auths, kind: str
 ) -> None:
     token = shop.vault.token if kind == "root" else auths.token(type="batch")
-    run = daemon(shop, after(3, is_finished), tick="700ms", vault={"token": token})
+    two = after(2, is_finished)
+
+    def enough(record: e.Record) -> bool:
+        """Two cycles after it was tried."""
+        finished = is_finished(record.event)
+        return finished and bool(asked(auths.server)[RENEWAL]) and two(record)
+
+    run = daemon(shop, enough, tick="700ms", vault={"token": token})
     no_gap(run)
     assert run.all(e.TokenRenewed) == []
     assert asked(auths.server)[RENEWAL] == 1
@@ -313,12 +328,18 @@ def test_a_renewal_that_fails_is_tried_again_and_told_once(
 def test_a_refused_login_before_the_tokens_end_is_an_alarm_and_at_its_end_fatal(
     shop: Workshop, auths: Auths
 ) -> None:
-    approle = auths.approle(token_ttl="4s", token_max_ttl="4s", secret_id_num_uses=1)
-    run = daemon(shop, lambda _: False, tick="1h", vault={"approle": approle})
+    # On a machine that stalls the token may be dead before the alarm, or alive after the last try.
+    for ttl in (4, 16):
+        role = {"token_ttl": f"{ttl}s", "token_max_ttl": f"{ttl}s", "secret_id_num_uses": 1}
+        approle = auths.approle(f"of-{ttl}-s", **role)
+        run = daemon(shop, lambda _: False, tick="1h", vault={"approle": approle})
+        logins = asked(auths.server)[f"auth/of-{ttl}-s/login"]
+        if (len(run.faults), logins) == (2, 3):
+            break
     assert run.code == 1
     alarm, fatal = run.all(e.FaultRaised)
     assert (alarm.kind, fatal.kind) == ("token_ending", "authentication")
-    assert asked(auths.server)[LOGIN] == 3  # who insists is locked out
+    assert logins == 3  # who insists is locked out
     shop.replayed()
 
 
