@@ -26,7 +26,7 @@ LOOK_AGAIN_S = 10.0
 """A token in a file that Vault does not accept (yet) is tried again after so long."""
 
 FRESH_TOKENS = 2
-"""So many tokens may die under one request before that is fatal."""
+"""So many one request is given; when the last of them gets a 403 and is dead, that is fatal."""
 
 _LOOKING_UP = 'Its policy needs: path "auth/token/lookup-self" { capabilities = ["read"] }.'
 
@@ -102,10 +102,10 @@ class Access:
         return self._token
 
     def call(self, request: Callable[[], _T], limit: Limit, *, used: str | None = None) -> _T:
-        """Send `request`; after a 403 with a dead token, once more with a fresh token.
+        """Send `request`; after a 403 with a dead token, again with a fresh one.
 
-        The fresh one may be dead by then as well: another worker may have got it long before. So
-        each request is given `FRESH_TOKENS` at the most.
+        That may be dead by then as well: another worker may have got it long before. So each
+        request is given `FRESH_TOKENS` at the most.
 
         Args:
             used: the `token` right before the request was made, where it was made already and

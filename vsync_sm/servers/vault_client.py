@@ -158,6 +158,7 @@ class VaultClient:
         return reply
 
     def _expect_nothing_written(self, reply: Reply) -> None:
+        """Raises the fault that any other reply to `_write_nothing` stands for."""
         if reply.status != 204:  # with warnings it would be a 200
             self._decode(reply, dict[str, Any], ASKING_ACTIVE, CATCH_UP_PATH)
 
