@@ -28,11 +28,11 @@ def listing(*events: e.Event) -> Seen:
 @pytest.mark.parametrize(
     ("events", "where", "server"),
     [
-        ((), "while listing, 0 of 2 mounts checked", "Vault"),
-        (CHECKED[:1], "while listing, 1 of 2 mounts checked", "Vault"),
-        (CHECKED, "while listing, before the former sync info was read", "Consul"),
-        ((*CHECKED, READ), "while listing, after 0 folders", "Vault"),
-        ((*CHECKED, READ, LISTED, *WORKING), "while working, 0 of 3 paths ended", "Vault"),
+        ((), "while listing, before the former sync info was read", "Consul"),
+        ((READ,), "while listing, 0 of 2 mounts checked", "Vault"),
+        ((READ, *CHECKED[:1]), "while listing, 1 of 2 mounts checked", "Vault"),
+        ((READ, *CHECKED), "while listing, after 0 folders", "Vault"),
+        ((READ, *CHECKED, LISTED, *WORKING), "while working, 0 of 3 paths ended", "Vault"),
     ],
 )
 def test_it_was_waiting_for_the_server_that_its_phase_asks(

@@ -107,7 +107,7 @@ def test_a_deadline_without_a_fault_is_one(told: Told, reason: str, fault: str |
         told(e.FaultRaised(kind=fault, fatal=False, message="m"))
     found = dict(told(aborted(reason), wall_s=58))
     if reason == "timeout" and fault != "deadline":
-        assert "it was waiting for Vault, which gave no good answer" in found[Kind.FAULT]
+        assert "it was waiting for Consul, which gave no good answer" in found[Kind.FAULT]
     else:
         assert found.keys() == {Kind.TRANSITION}
 

@@ -185,8 +185,8 @@ def test_nothing_follows_run_finished_though_more_signals_came(shop: Workshop) -
 FROZEN = {
     "vault checking": ("vault", {"type": "run_started"}, {"type": "check_passed"}, ["halt"]),
     "consul checking": ("consul", {"type": "run_started"}, {"type": "run_started"}, ["halt"]),
-    "vault listing": ("vault", {"dest": "listing"}, {"dest": "listing"}, ["abort", "halt"]),
-    "consul listing": ("consul", {"dest": "listing"}, {"type": "mount_checked"}, ["abort", "halt"]),
+    "consul listing": ("consul", {"dest": "listing"}, {"dest": "listing"}, ["abort", "halt"]),
+    "vault listing": ("vault", {"dest": "listing"}, {"type": "sync_info_read"}, ["abort", "halt"]),
     "vault working": (
         "vault",
         {"dest": "working"},

@@ -63,12 +63,12 @@ def _where(cycle: Cycle, phase: str) -> str:
         return "before the save began"
     if phase != State.listing:
         return f"while {phase}"
-    if cycle.former is not None:
-        return f"while listing, after {count(tally.folders, 'folder')}"
+    if cycle.former is None:
+        return "while listing, before the former sync info was read"
     if cycle.checked < len(cycle.mounts):
         mounts = count(len(cycle.mounts), "mount")
         return f"while listing, {number(cycle.checked)} of {mounts} checked"
-    return "while listing, before the former sync info was read"
+    return f"while listing, after {count(tally.folders, 'folder')}"
 
 
 def _rate(cycle: Cycle, mono: int) -> str:

@@ -65,7 +65,7 @@ def asked_of(cycle: Cycle, phase: str) -> str:
 def _asked(cycle: Cycle, phase: str) -> tuple[str, str] | None:
     """The server that a phase asks, and how one says that nothing comes of it; None: it computes.
 
-    Listing begins with the mounts, asked of Vault, then reads what Consul holds.
+    Listing begins with what Consul holds, then asks Vault for the mounts and the folders.
     """
     if phase == State.saving:
         return "Consul", "Consul has not confirmed the save"
@@ -73,7 +73,8 @@ def _asked(cycle: Cycle, phase: str) -> tuple[str, str] | None:
         return "Vault", "no path finished"
     if phase != State.listing:
         return None
-    if cycle.former is not None:
-        return "Vault", "no folder was listed"
-    server = "Vault" if cycle.checked < len(cycle.mounts) else "Consul"
-    return server, f"{server} has not answered"
+    if cycle.former is None:
+        return "Consul", "Consul has not answered"
+    if cycle.checked < len(cycle.mounts):
+        return "Vault", "Vault has not answered"
+    return "Vault", "no folder was listed"

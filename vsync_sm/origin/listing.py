@@ -218,20 +218,17 @@ def list_everything(
     open_save: OpenSave | None,
     walk: Callable[[], Walked],
 ) -> Listed:
-    """The whole phase. Raises Fault where anything is not certain.
-
-    It catches up once it has read what lies in Consul: another origin may have saved that, and no
-    list or read may be older. The mounts, looked at before, are looked at again in the end.
-    """
+    """The whole phase. Raises Fault where anything is not certain."""
+    # First what lies in Consul: another origin may have saved it, and nothing of Vault's be older.
+    former = _read_former(scope, consul, prefix, open_save)
+    lister.saved = former.insights.keys()
+    lister.catch_up()
     mounts = lister.choice.mounts
     accessors = {}
     for mount in mounts:
         facts = lister.check_mount(mount)
         accessors[mount] = facts.accessor
         scope.tell((MountChecked(mount=mount, version=facts.version, accessor=facts.accessor),))
-    former = _read_former(scope, consul, prefix, open_save)
-    lister.catch_up()
-    lister.saved = former.insights.keys()
     walked = walk()
     by_mount = walked.paths
     paths = tuple(path for found in by_mount.values() for path in found)
