@@ -40,8 +40,8 @@ LONGEST_BASE = 36
 """Below a longer folder for temporary files no socket stands beside its journal any more."""
 
 ONE_CHANCE = ("test_safety", "test_attacks", "test_yes_in_doubt", "test_idle", "test_secrets")
-"""Files whose tests are tried again (`--reruns`) only where nothing was saved: never is anything
-saved wrong, not even by chance."""
+"""Files whose tests are tried again (`--reruns`) only where they failed before anything was saved:
+what saves wrong by chance saves wrong."""
 
 _ABORTED = re.compile(r"^assert \(\d, 'aborted", re.MULTILINE)
 
@@ -69,10 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    once = pytest.mark.flaky(reruns=config.getoption("reruns") or 0, condition=_saved_nothing)
+    unsaved = pytest.mark.flaky(reruns=config.getoption("reruns") or 0, condition=_saved_nothing)
     for item in items:
         if item.path.name.startswith(ONE_CHANCE):
-            item.add_marker(once)
+            item.add_marker(unsaved)
 
 
 def _saved_nothing(error: BaseException) -> bool:
